@@ -1,0 +1,189 @@
+// What a checkpoint family says of its model: sizes, weights and prompt, in one form for all families.
+
+/** Axis letters, once for all: L layers, H KV heads, Q query heads, T tokens, D head width, E model width, P patches, V vocabulary. */
+
+/** How pixels become patches. */
+export interface ImageSpec {
+  /** What a picture is resized to before the encoder, in pixels. */
+  readonly resize: { readonly kind: 'longest-edge-then-square'; readonly longestEdgePx: number } | { readonly kind: 'square' };
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly resample: 'nearest' | 'lanczos' | 'bilinear' | 'bicubic';
+  readonly rescale: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+/** A SigLIP vision transformer (arXiv 2303.15343): pre-norm, learned positions, full attention. */
+export interface VisionSpec {
+  readonly layers: number;
+  /** E. */
+  readonly width: number;
+  readonly heads: number;
+  readonly mlpWidth: number;
+  readonly patchPx: number;
+  /** Patches across and down of the position table. */
+  readonly columns: number;
+  readonly rows: number;
+  readonly activation: 'gelu-tanh' | 'gelu';
+  readonly normEpsilon: number;
+  readonly finalNorm: boolean;
+}
+
+/** From patches to visual tokens. */
+export type ProjectorSpec =
+  /** Idefics3: s×s patches side by side become one token, then one matrix without bias. */
+  | { readonly kind: 'pixel-shuffle'; readonly scale: number; readonly inputWidth: number; readonly outputWidth: number }
+  /** LLaVA-OneVision: two matrices with a gelu between, then (video) bilinear pooling to ⌈rows/2⌉ × ⌈columns/2⌉. */
+  | { readonly kind: 'mlp-pooled'; readonly inputWidth: number; readonly outputWidth: number; readonly activation: 'gelu-tanh' | 'gelu'; readonly newlineToken: boolean };
+
+/** A Llama-shaped decoder: pre-norm (RMS), rotary positions, grouped KV heads, gated MLP. */
+export interface DecoderSpec {
+  /** L. */
+  readonly layers: number;
+  /** E. */
+  readonly width: number;
+  /** Q. */
+  readonly queryHeads: number;
+  /** H. */
+  readonly kvHeads: number;
+  /** D. */
+  readonly headWidth: number;
+  readonly mlpWidth: number;
+  /** V. */
+  readonly vocabulary: number;
+  readonly normEpsilon: number;
+  readonly attentionBias: boolean;
+  readonly ropeTheta: number;
+  /** Which channels turn together: `halves` i and i + D/2 (Hugging Face), `pairs` 2i and 2i + 1 (llama2.c). */
+  readonly ropeLayout: 'halves' | 'pairs';
+  /** Positions that the model was trained on. */
+  readonly contextLength: number;
+  readonly tiedEmbeddings: boolean;
+}
+
+/** A weight by its role; `read` gives float32 whatever the file holds. */
+export interface WeightSource {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'float16' | 'bfloat16';
+  /** Where the bytes lie, for reference in place. */
+  readonly file: string;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+  /** float32 [shape]; reads the file at each call. */
+  read(): Promise<Float32Array>;
+}
+
+export interface LinearSource {
+  /** [out, in], as PyTorch stores it. */
+  readonly weight: WeightSource;
+  /** [out]. */
+  readonly bias?: WeightSource;
+}
+
+export interface NormSource {
+  readonly scale: WeightSource;
+  readonly bias?: WeightSource;
+}
+
+export interface VisionWeights {
+  /** [E, 3, patch, patch] as a convolution. */
+  readonly patch: LinearSource;
+  /** [rows · columns, E]. */
+  readonly positions: WeightSource;
+  readonly layers: readonly {
+    readonly attentionNorm: NormSource;
+    readonly query: LinearSource;
+    readonly key: LinearSource;
+    readonly value: LinearSource;
+    readonly output: LinearSource;
+    readonly mlpNorm: NormSource;
+    readonly up: LinearSource;
+    readonly down: LinearSource;
+  }[];
+  readonly finalNorm?: NormSource;
+}
+
+export interface ProjectorWeights {
+  /** One matrix (pixel shuffle) or two. */
+  readonly linears: readonly LinearSource[];
+  /** [E]; LLaVA-OneVision. */
+  readonly newline?: WeightSource;
+}
+
+export interface DecoderWeights {
+  /** [V, E]. */
+  readonly embedding: WeightSource;
+  readonly layers: readonly {
+    readonly attentionNorm: NormSource;
+    readonly query: LinearSource;
+    readonly key: LinearSource;
+    readonly value: LinearSource;
+    readonly output: LinearSource;
+    readonly mlpNorm: NormSource;
+    readonly gate: LinearSource;
+    readonly up: LinearSource;
+    readonly down: LinearSource;
+  }[];
+  readonly finalNorm: NormSource;
+  /** [V, E]; the embedding itself where tied. */
+  readonly head: LinearSource;
+}
+
+/** Defaults of the checkpoint for writing text (`generation_config.json`). */
+export interface GenerationDefaults {
+  readonly stopTokens: readonly number[];
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly repetitionPenalty?: number;
+  readonly sample: boolean;
+}
+
+/** One turn of a dialogue. `frames` stand before the text. */
+export interface Turn {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly text: string;
+  /** How many pictures the turn shows. */
+  readonly frames?: number;
+}
+
+/** A stretch of a prompt: token ids, or the place of one picture's visual tokens. */
+export type PromptPart = { readonly kind: 'text'; readonly ids: Int32Array } | { readonly kind: 'frame' };
+
+/** Text to ids and back, and the family's way of laying out a dialogue with pictures. */
+export interface PromptFormat {
+  encode(text: string): Int32Array;
+  /** Text of the ids, special tokens left out. */
+  decode(ids: readonly number[] | Int32Array): string;
+  /** The dialogue by the checkpoint's chat template; `generate` opens the assistant's turn. Pieces in order. */
+  render(turns: readonly Turn[], options: { readonly generate: boolean }): readonly PromptPart[];
+  /** The rendered template as text, before tokenisation, for inspection. */
+  renderText(turns: readonly Turn[], options: { readonly generate: boolean }): string;
+  /**
+   * The pieces that a live stream needs, so that frames may come one by one and questions at any moment:
+   * what stands before the first frame, around each frame, before and after a question, and after an answer.
+   */
+  readonly stream: {
+    readonly opening: Int32Array;
+    frame(index: number, timeSec: number): { readonly before: Int32Array; readonly after: Int32Array };
+    question(text: string): Int32Array;
+    readonly answerEnd: Int32Array;
+  };
+}
+
+/** A checkpoint, checked and described, its weights not yet read. */
+export interface Checkpoint {
+  /** The name of the file in `models/` that understood it: `smolvlm`, `llava-onevision`, `llama2c`. */
+  readonly family: string;
+  readonly folder: string;
+  /** Absent for a model of text alone. */
+  readonly vision?: { readonly image: ImageSpec; readonly spec: VisionSpec; readonly weights: VisionWeights; readonly projector: ProjectorSpec; readonly projectorWeights: ProjectorWeights };
+  readonly decoder: { readonly spec: DecoderSpec; readonly weights: DecoderWeights };
+  readonly prompt: PromptFormat;
+  readonly generation: GenerationDefaults;
+  /** Visual tokens that one frame becomes. */
+  readonly tokensPerFrame: number;
+  readonly parameters: number;
+}
