@@ -21,7 +21,7 @@ export default {
     ...Object.entries(allowed).map(([folder, may]) => ({
       name: `${folder}-imports-only-${may.join('-') || 'nothing'}`,
       severity: 'error',
-      from: { path: `^src/${folder}/`, pathNot: '\\.(test|contract)\\.ts$' },
+      from: { path: `^src/${folder}/`, pathNot: '\\.(test|fixture)\\.ts$' },
       to: { path: '^src/', pathNot: `^src/(${[folder, ...may].join('|')})/` },
     })),
     {
