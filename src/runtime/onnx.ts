@@ -1,4 +1,5 @@
 // ONNX Runtime: the only importer of onnxruntime-node. Models in, tensors out, and how long that took.
+import { parse } from 'node:path';
 import { InferenceSession, Tensor, env } from 'onnxruntime-node';
 import { ModelError, messageOf } from '../core/errors.ts';
 
@@ -30,7 +31,7 @@ export const onnxTime = { ms: 0, runs: 0 };
 
 env.logLevel = 'error';
 
-/** Opens a model from its bytes, or from a file (needed where weights lie outside of it). */
+/** Opens a model from its bytes, or from a file. Locations of weights outside of it are relative to the root of the file system. */
 export async function openOnnx(model: Uint8Array | string, { threads, optimization = 'all', arena = true }: OnnxOptions): Promise<OnnxModel> {
   const options: InferenceSession.SessionOptions = {
     intraOpNumThreads: threads,
@@ -39,7 +40,8 @@ export async function openOnnx(model: Uint8Array | string, { threads, optimizati
     graphOptimizationLevel: optimization,
     enableCpuMemArena: arena,
     // A spinning pool keeps a core busy between the runs of a paced stream.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    // Weights are referenced from the root of the file system, so that one graph may use files of several folders.
+    extra: { session: { intra_op: { allow_spinning: '0' }, model_external_initializers_file_folder_path: parse(process.cwd()).root } },
     logSeverityLevel: 3,
   };
   const session = await (typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options)).catch((cause: unknown) => {
