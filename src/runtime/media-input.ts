@@ -1,0 +1,213 @@
+// Opens a source of packets: an address, bytes in memory or a readable stream; finds its video stream; can be interrupted at any moment.
+import { Dictionary, FormatContext, IOContext, InputFormat } from 'node-av';
+import type { Packet, Stream } from 'node-av';
+import {
+  AVDISCARD_ALL,
+  AVERROR_EXIT,
+  AVMEDIA_TYPE_AUDIO,
+  AVMEDIA_TYPE_VIDEO,
+  AVSEEK_CUR,
+  AVSEEK_END,
+  AVSEEK_FLAG_BACKWARD,
+  AVSEEK_SIZE,
+  AV_DISPOSITION_ATTACHED_PIC,
+  AV_NOPTS_VALUE,
+} from 'node-av/constants';
+import type { Readable } from 'node:stream';
+import { MediaError, UserError } from '../core/errors.ts';
+import { END_OF_FILE, INVALID_DATA, checked, mediaErrorOf, redactAddress } from './media-ffmpeg.ts';
+
+const IO_BUFFER_BYTES = 64 * 1024;
+const MICROSECONDS = 1_000_000;
+
+/** What FFmpeg can open: an address or path, a whole file in memory, or a stream of bytes. */
+export type MediaInput = string | Uint8Array | Readable;
+
+export interface PacketInputOptions {
+  /** FFmpeg's name of the input format, where the data does not say it (`lavfi`, `v4l2`, `rawvideo`, …). */
+  readonly format?: string;
+  /** Further options of protocol and demuxer, by FFmpeg's names. */
+  readonly formatOptions?: Readonly<Record<string, string | number>>;
+  /** Silence, in seconds, after which opening or reading fails with `MEDIA_TIMEOUT`; `Infinity` waits for ever. */
+  readonly timeoutSec: number;
+  readonly signal?: AbortSignal;
+}
+
+/** An open source of packets of one video stream. */
+export interface PacketInput extends AsyncDisposable {
+  readonly name: string;
+  readonly container: string;
+  readonly stream: Stream;
+  readonly startSec: number | undefined;
+  readonly durationSec: number | undefined;
+  /** Reads the next packet of the video stream; false at the end. Throws on failure, time-out and abort. */
+  read(packet: Packet): Promise<boolean>;
+  /** Moves to the last key frame at or before a time; false where the source cannot. */
+  seek(timeSec: number): Promise<boolean>;
+}
+
+export async function openPacketInput(input: MediaInput, options: PacketInputOptions): Promise<PacketInput> {
+  const { signal, timeoutSec } = options;
+  const name = typeof input === 'string' ? redactAddress(input) : input instanceof Uint8Array ? 'video in memory' : 'video stream';
+  const what = `cannot open ${name}`;
+  signal?.throwIfAborted();
+
+  const inputFormat = options.format === undefined ? null : InputFormat.findInputFormat(options.format);
+  if (options.format !== undefined && inputFormat === null) {
+    throw new UserError('MEDIA_UNSUPPORTED_FORMAT', { what, got: `input format "${options.format}"`, expected: 'a format that this build of FFmpeg has on this system' });
+  }
+
+  await using stack = new AsyncDisposableStack();
+  const format = new FormatContext();
+  format.allocContext();
+  stack.defer(() => format.closeInput());
+  let stop: 'no' | 'timeout' | 'abort' = 'no';
+  const bytes = typeof input === 'string' ? undefined : input instanceof Uint8Array ? ioOfBytes(input) : ioOfReadable(input);
+  const interrupt = (reason: 'timeout' | 'abort'): void => {
+    if (stop === 'no') stop = reason;
+    bytes?.cancel();
+    format.interrupt();
+  };
+  const onAbort = () => interrupt('abort');
+  signal?.addEventListener('abort', onAbort, { once: true });
+  stack.defer(() => signal?.removeEventListener('abort', onAbort));
+  const watchdog = createWatchdog(timeoutSec, () => interrupt('timeout'));
+  stack.defer(() => watchdog.close());
+
+  /** Runs one native call under the watchdog and explains its failure. */
+  async function guarded(during: string, call: () => Promise<number>): Promise<number> {
+    signal?.throwIfAborted();
+    watchdog.arm();
+    const code = await call();
+    watchdog.disarm();
+    // The other side of an interruption may have any code: the reason is known here.
+    if (code < 0 && (stop as string) === 'abort') signal?.throwIfAborted();
+    if (code < 0 && (stop as string) === 'timeout') {
+      throw new MediaError('MEDIA_TIMEOUT', { what: during, got: `no data for ${timeoutSec} s`, todo: 'check that the source is sending, or allow more time with `timeoutSec`', cause: mediaErrorOf(code, during) });
+    }
+    return code;
+  }
+
+  if (bytes !== undefined) {
+    format.pb = bytes.io;
+    stack.defer(() => bytes.io.freeContext());
+  }
+  using dictionary = Dictionary.fromObject({ ...options.formatOptions });
+  checkOpened(await guarded(what, () => format.openInput(typeof input === 'string' ? input : '', inputFormat, dictionary)), what);
+  const container = format.iformat?.name ?? 'unknown';
+  // FFmpeg draws any text file with a fitting name as an ANSI terminal; nobody means that.
+  if (container === 'tty' && options.format === undefined) throw mediaErrorOf(INVALID_DATA, what);
+  checkOpened(await guarded(what, () => format.findStreamInfo()), what);
+
+  const stream = videoStreamOf(format, what);
+  for (const other of format.streams) if (other.index !== stream.index) other.discard = AVDISCARD_ALL;
+  const timeBase = stream.timeBase.num / stream.timeBase.den;
+  const secondsOf = (value: bigint, unit: number) => (value === AV_NOPTS_VALUE ? undefined : Number(value) * unit);
+  const durationSec = secondsOf(stream.duration, timeBase) ?? secondsOf(format.duration, 1 / MICROSECONDS);
+  const resources = stack.move();
+
+  return {
+    name,
+    container,
+    stream,
+    startSec: secondsOf(stream.startTime, timeBase),
+    durationSec: durationSec !== undefined && durationSec > 0 ? durationSec : undefined,
+    async read(packet) {
+      for (;;) {
+        packet.unref();
+        const code = await guarded(`cannot read ${name}`, () => format.readFrame(packet));
+        if (code === END_OF_FILE) return false;
+        if (code < 0) throw mediaErrorOf(code, `cannot read ${name}`);
+        if (packet.streamIndex === stream.index) return true;
+      }
+    },
+    async seek(timeSec) {
+      const code = await guarded(`cannot seek in ${name}`, () => format.seekFrame(stream.index, BigInt(Math.round(timeSec / timeBase)), AVSEEK_FLAG_BACKWARD));
+      return code >= 0;
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+function checkOpened(code: number, what: string): void {
+  // A source that ends while it is being recognised is no video, or one cut before its header was whole.
+  if (code === END_OF_FILE) throw mediaErrorOf(INVALID_DATA, what);
+  checked(code, what);
+}
+
+function videoStreamOf(format: FormatContext, what: string): Stream {
+  const pictures = format.streams.filter((stream) => stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO && !stream.hasDisposition(AV_DISPOSITION_ATTACHED_PIC));
+  const best = format.findBestStream(AVMEDIA_TYPE_VIDEO);
+  const chosen = pictures.find((stream) => stream.index === best) ?? pictures[0];
+  if (chosen !== undefined) return chosen;
+  const audio = format.streams.some((stream) => stream.codecpar.codecType === AVMEDIA_TYPE_AUDIO);
+  throw new MediaError('MEDIA_NO_VIDEO', { what, got: audio ? 'sound only' : 'no video stream', expected: 'a stream of pictures', todo: 'choose a source that has video' });
+}
+
+/** Calls `onSilence` when a call stays armed for too long. One timer, re-used, since calls come by the thousand. */
+function createWatchdog(timeoutSec: number, onSilence: () => void): { arm(): void; disarm(): void; close(): void } {
+  if (!Number.isFinite(timeoutSec)) return { arm: () => undefined, disarm: () => undefined, close: () => undefined };
+  let armedMs = Infinity;
+  // Polling four times per period costs nothing a call, and the time-out is at most a quarter late.
+  const timer = setInterval(() => {
+    if (performance.now() - armedMs >= timeoutSec * 1000) onSilence();
+  }, Math.max(10, (timeoutSec * 1000) / 4));
+  timer.unref();
+  return { arm: () => (armedMs = performance.now()), disarm: () => (armedMs = Infinity), close: () => clearInterval(timer) };
+}
+
+interface CancellableIo {
+  readonly io: IOContext;
+  /** Ends a read that waits for bytes. */
+  cancel(): void;
+}
+
+function ioOfBytes(bytes: Uint8Array): CancellableIo {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let position = 0;
+  const io = new IOContext();
+  io.allocContextWithCallbacks(
+    IO_BUFFER_BYTES,
+    0,
+    (size) => {
+      const chunk = buffer.subarray(position, position + size);
+      position += chunk.length;
+      return chunk.length === 0 ? null : chunk;
+    },
+    null,
+    (offset, whence) => {
+      if (whence === AVSEEK_SIZE) return BigInt(buffer.length);
+      const base = whence === AVSEEK_CUR ? position : whence === AVSEEK_END ? buffer.length : 0;
+      position = Math.min(Math.max(0, base + Number(offset)), buffer.length);
+      return BigInt(position);
+    },
+  );
+  return { io, cancel: () => undefined };
+}
+
+function ioOfReadable(readable: Readable): CancellableIo {
+  const iterator = readable[Symbol.asyncIterator]() as AsyncIterator<Uint8Array | string>;
+  let rest: Buffer = Buffer.alloc(0);
+  let cancelled = false;
+  const cancellation = Promise.withResolvers<undefined>();
+  const io = new IOContext();
+  io.allocContextWithCallbacks(IO_BUFFER_BYTES, 0, async (size) => {
+    while (rest.length === 0) {
+      if (cancelled) return AVERROR_EXIT;
+      const step = await Promise.race([iterator.next(), cancellation.promise]);
+      if (step === undefined) return AVERROR_EXIT;
+      if (step.done) return null;
+      rest = typeof step.value === 'string' ? Buffer.from(step.value, 'binary') : Buffer.from(step.value.buffer, step.value.byteOffset, step.value.byteLength);
+    }
+    const chunk = rest.subarray(0, size);
+    rest = rest.subarray(chunk.length);
+    return chunk;
+  });
+  return {
+    io,
+    cancel() {
+      cancelled = true;
+      cancellation.resolve(undefined);
+    },
+  };
+}
