@@ -141,16 +141,53 @@ export interface GenerationDefaults {
   readonly sample: boolean;
 }
 
-/** One turn of a dialogue. `frames` stand before the text. */
+/** What a turn shows or says, in order. A video is the frames of one stretch of a stream, in time order. */
+export type TurnPart =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'image' }
+  | {
+      readonly kind: 'video';
+      /** Media time of each frame; SmolVLM2 writes it before the frame. */
+      readonly frameTimesSec: readonly number[];
+      /** Length of the whole video. Absent for a live stream: then SmolVLM2's introduction, which states it, is left out. */
+      readonly durationSec?: number;
+    };
+
+/** One turn of a dialogue. */
 export interface Turn {
   readonly role: 'system' | 'user' | 'assistant';
-  readonly text: string;
-  /** How many pictures the turn shows. */
-  readonly frames?: number;
+  readonly parts: readonly TurnPart[];
 }
 
-/** A stretch of a prompt: token ids, or the place of one picture's visual tokens. */
-export type PromptPart = { readonly kind: 'text'; readonly ids: Int32Array } | { readonly kind: 'frame' };
+/**
+ * A stretch of a prompt: token ids, the place of one picture's visual tokens, or the place of the learned newline embedding
+ * (`ProjectorWeights.newline`) that ends a video in LLaVA-OneVision.
+ */
+export type PromptPart = { readonly kind: 'text'; readonly ids: Int32Array } | { readonly kind: 'frame' } | { readonly kind: 'newline' };
+
+/** Where in a live dialogue something stands. */
+export interface StreamPlace {
+  /** The turn of the user, from 0: how many questions were answered before. */
+  readonly turn: number;
+  /** Frames that this turn has shown before. */
+  readonly framesBefore: number;
+}
+
+/**
+ * The pieces that a live stream needs, so that frames may come one by one and questions at any moment:
+ * `opening` (`frame.before` · picture · `frame.after`)… `question` · answer · `answerEnd` (frames…) `question` · answer · `answerEnd` …
+ * Together they are what `render` gives for the same dialogue.
+ */
+export interface StreamFormat {
+  readonly opening: Int32Array;
+  frame(place: StreamPlace & { readonly timeSec: number }): { readonly before: Int32Array; readonly after: Int32Array };
+  /** From the last frame (or the opening, or `answerEnd`) to where the answer begins. Holds no frame. */
+  question(text: string, place: StreamPlace): readonly PromptPart[];
+  /** An answer as the model would have written it, to bring a past dialogue back. */
+  answer(text: string): Int32Array;
+  /** What follows an answer; it begins with the stop token. */
+  readonly answerEnd: Int32Array;
+}
 
 /** Text to ids and back, and the family's way of laying out a dialogue with pictures. */
 export interface PromptFormat {
@@ -161,16 +198,7 @@ export interface PromptFormat {
   render(turns: readonly Turn[], options: { readonly generate: boolean }): readonly PromptPart[];
   /** The rendered template as text, before tokenisation, for inspection. */
   renderText(turns: readonly Turn[], options: { readonly generate: boolean }): string;
-  /**
-   * The pieces that a live stream needs, so that frames may come one by one and questions at any moment:
-   * what stands before the first frame, around each frame, before and after a question, and after an answer.
-   */
-  readonly stream: {
-    readonly opening: Int32Array;
-    frame(index: number, timeSec: number): { readonly before: Int32Array; readonly after: Int32Array };
-    question(text: string): Int32Array;
-    readonly answerEnd: Int32Array;
-  };
+  readonly stream: StreamFormat;
 }
 
 /** A checkpoint, checked and described, its weights not yet read. */
