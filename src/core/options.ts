@@ -1,0 +1,28 @@
+// Options from outside: parsed by a schema, with errors that name the option, what came and what was expected.
+import type { z } from 'zod';
+import { UserError } from './errors.ts';
+
+/**
+ * Parses what a caller gave.
+ * @param where who asks, for the message: `openModel`, `memory method fifo`
+ * @throws UserError `BAD_OPTION` that names every wrong option
+ */
+export function parseOptions<S extends z.ZodType>(schema: S, given: unknown, where: string): z.output<S> {
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => {
+    const name = issue.path.join('.');
+    return name ? `${name}: ${issue.message}` : issue.message;
+  });
+  const [first] = result.error.issues;
+  throw new UserError('BAD_OPTION', { what: `wrong options for ${where}: ${faults.join('; ')}`, got: show(valueAt(given, first?.path ?? [])), cause: result.error });
+}
+
+function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value !== null && typeof value === 'object' ? (value as Record<PropertyKey, unknown>)[key] : undefined), given);
+}
+
+function show(value: unknown): string {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+}
