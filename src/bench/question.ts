@@ -1,0 +1,74 @@
+// The item stream that every suite is mapped to: videos, and in each the questions in order of time.
+
+interface QuestionBase {
+  /** Unique in a suite and the same in every run. */
+  readonly id: string;
+  /** When it is asked, in seconds of the video; 'end' after its last frame. */
+  readonly timeSec: number | 'end';
+  /** As published, without options and instructions. */
+  readonly question: string;
+  /** What the model reads. */
+  readonly prompt: string;
+  /** The suite's class of question. */
+  readonly class: string;
+  readonly maxTokens: number;
+  /** Whether question and answer stay in the dialogue. */
+  readonly remember: boolean;
+}
+
+export type ChoiceQuestion = QuestionBase & { readonly kind: 'choice'; readonly options: readonly string[]; /** Index of the right option. */ readonly correct: number };
+export type OpenQuestion = QuestionBase & { readonly kind: 'open'; /** Any of these is right. */ readonly answers: readonly string[] };
+export type YesNoQuestion = QuestionBase & { readonly kind: 'yes-no'; readonly answer: boolean };
+export type CountQuestion = QuestionBase & { readonly kind: 'count'; readonly answer: number };
+export type CaptionQuestion = QuestionBase & { readonly kind: 'caption'; readonly references: readonly string[] };
+/** The model is asked every second from `timeSec` + 1 to `untilSec` whether to speak now; right is `output` within `toleranceSec` of `dueSec`. */
+export type ProactiveQuestion = QuestionBase & {
+  readonly kind: 'proactive';
+  readonly timeSec: number;
+  readonly pollPrompt: string;
+  readonly dueSec: number;
+  readonly untilSec: number;
+  readonly toleranceSec: number;
+  readonly output: string;
+};
+
+export type BenchQuestion = ChoiceQuestion | OpenQuestion | YesNoQuestion | CountQuestion | CaptionQuestion | ProactiveQuestion;
+
+export interface BenchVideo {
+  readonly id: string;
+  /** Path as published, relative to the folder of videos, with or without its extension. */
+  readonly file: string;
+  /** Kind of footage, for the report: domain, category or camera as the suite names it. */
+  readonly footage: string;
+  /** In order of time. */
+  readonly questions: readonly BenchQuestion[];
+}
+
+/** Seconds of stream that a candidate must watch, as far as the questions tell. */
+export function streamSeconds(video: BenchVideo): number {
+  return Math.max(0, ...video.questions.map((question) => (question.kind === 'proactive' ? question.untilSec : question.timeSec === 'end' ? 0 : question.timeSec)));
+}
+
+/** Order of time; 'end' last, equal times in the published order. */
+export function byTime(questions: readonly BenchQuestion[]): BenchQuestion[] {
+  const at = (question: BenchQuestion) => (question.timeSec === 'end' ? Infinity : question.timeSec);
+  return questions.toSorted((a, b) => (at(a) === at(b) ? 0 : at(a) - at(b)));
+}
+
+/** What a model that knows the answer would write. */
+export function truthOf(question: BenchQuestion): string {
+  switch (question.kind) {
+    case 'choice':
+      return String.fromCharCode(65 + question.correct);
+    case 'open':
+      return question.answers[0]!;
+    case 'yes-no':
+      return question.answer ? 'Yes' : 'No';
+    case 'count':
+      return String(question.answer);
+    case 'caption':
+      return question.references[0]!;
+    case 'proactive':
+      return question.output;
+  }
+}
