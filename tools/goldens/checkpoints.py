@@ -1,14 +1,15 @@
 """Writes the small checkpoint folders."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import configs
 import tokenizer_files
-from weights import random_tensors, write_tensors
+from weights import DTYPES, random_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Checkpoint:
     shards: int = 1
     saved_by_v5: bool = False  # tensor names and files as `save_pretrained` of transformers 5 writes them
     notes: str = ""
-    options: dict = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()  # which conversations are run; all where empty
+    template_in: str = "chat_template.json"  # or "tokenizer_config.json", where older checkpoints have it
 
     @property
     def image(self) -> int:
@@ -35,6 +37,8 @@ class Checkpoint:
 
 
 SMALL_TEXT = {"hidden_size": 48, "head_dim": 12, "intermediate_size": 96}
+LEAST_TEXT = {"hidden_size": 32, "head_dim": 8, "intermediate_size": 64}
+LLAVA_SMALL_TEXT = {"hidden_size": 48, "intermediate_size": 96}
 SMALL_VISION = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
 
 CHECKPOINTS = [
@@ -64,6 +68,58 @@ CHECKPOINTS = [
         dtype="float16",
         notes="As llava-onevision-qwen2-0.5b-ov-hf: attention biases, tied embeddings without lm_head in the file.",
     ),
+    Checkpoint(
+        "smolvlm-tied",
+        "idefics3",
+        configs.smolvlm_config(
+            "idefics3", image=32, patch=8, scale=2, text=configs.smolvlm_text(2, **SMALL_TEXT), vision=SMALL_VISION
+        )
+        | {"tie_word_embeddings": True, "torch_dtype": "float16"},
+        seed=1,
+        dtype="float16",
+        notes="Tied embeddings: no lm_head in the file. Two layers, widths 32 and 48.",
+        prompts=("text-only", "two-images"),
+    ),
+    Checkpoint(
+        "llava-onevision-untied",
+        "llava_onevision",
+        configs.llava_config(
+            image=48,
+            patch=8,
+            text=configs.llava_text(2, **LLAVA_SMALL_TEXT, tie_word_embeddings=False, _name_or_path="Qwen/Qwen2-7B-Instruct"),
+            vision=SMALL_VISION,
+        ),
+        seed=1,
+        dtype="bfloat16",
+        shards=3,
+        notes="As llava-onevision-qwen2-7b-ov-hf: output layer of its own, three shards with an index; an even grid (6 × 6).",
+        prompts=("turns", "one-image", "one-video"),
+        template_in="tokenizer_config.json",
+    ),
+    Checkpoint(
+        "llava-onevision-v5",
+        "llava_onevision",
+        configs.llava_config(
+            image=32, patch=8, text=configs.llava_text(2, **LLAVA_SMALL_TEXT), vision=SMALL_VISION
+        ),
+        seed=2,
+        dtype="bfloat16",
+        saved_by_v5=True,
+        notes="Tensor names and files of transformers 5: model.language_model.…, model.vision_tower.…, chat_template.jinja.",
+        prompts=("two-images", "one-video"),
+    ),
+    Checkpoint(
+        "smolvlm2-v5",
+        "smolvlm",
+        configs.smolvlm_config(
+            "smolvlm", image=32, patch=8, scale=4, text=configs.smolvlm_text(2, **LEAST_TEXT), vision=SMALL_VISION
+        ),
+        seed=1,
+        dtype="float32",
+        saved_by_v5=True,
+        notes="float32; files of transformers 5: rope_parameters, processors nested in processor_config.json, chat_template.jinja.",
+        prompts=("two-images", "one-video"),
+    ),
 ]
 BY_NAME = {checkpoint.name: checkpoint for checkpoint in CHECKPOINTS}
 
@@ -72,9 +128,9 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_checkpoint(checkpoint: Checkpoint, root: Path) -> Path:
-    """Writes one folder in the published layout."""
-    folder = root / checkpoint.name
+def write_checkpoint(checkpoint: Checkpoint, root: Path, work: Path) -> Path:
+    """Writes one folder, in the published layout or as transformers 5 saves it."""
+    folder = (work if checkpoint.saved_by_v5 else root) / checkpoint.name
     folder.mkdir(parents=True)
     write_json(folder / "config.json", checkpoint.config)
     write_tensors(random_tensors(checkpoint.config, checkpoint.seed), folder, checkpoint.dtype, checkpoint.shards)
@@ -82,7 +138,25 @@ def write_checkpoint(checkpoint: Checkpoint, root: Path) -> Path:
         _write_llava_files(checkpoint, folder)
     else:
         _write_smolvlm_files(checkpoint, folder)
+    return _save_again(checkpoint, folder, root / checkpoint.name) if checkpoint.saved_by_v5 else folder
+
+
+def _save_again(checkpoint: Checkpoint, source: Path, folder: Path) -> Path:
+    model = AutoModelForImageTextToText.from_pretrained(source, dtype=DTYPES[checkpoint.dtype])
+    # True, the default, would give back the names of the file that was read.
+    model.save_pretrained(folder, save_original_format=False)
+    AutoProcessor.from_pretrained(source).save_pretrained(folder)
+    for path in folder.iterdir():
+        path.chmod(0o644)
     return folder
+
+
+def _write_template(checkpoint: Checkpoint, folder: Path, tokenizer_config: dict, template: str) -> None:
+    if checkpoint.template_in == "tokenizer_config.json":
+        tokenizer_config = tokenizer_config | {"chat_template": template}
+    else:
+        write_json(folder / checkpoint.template_in, {"chat_template": template})
+    write_json(folder / "tokenizer_config.json", tokenizer_config)
 
 
 def _write_smolvlm_files(checkpoint: Checkpoint, folder: Path) -> None:
@@ -94,7 +168,7 @@ def _write_smolvlm_files(checkpoint: Checkpoint, folder: Path) -> None:
     assert tokenizer.get_vocab_size() <= checkpoint.config["text_config"]["vocab_size"]
     (folder / "tokenizer.json").write_text(text, encoding="utf-8")
     tokens = (checkpoint.image // checkpoint.patch) ** 2 // checkpoint.config["scale_factor"] ** 2
-    write_json(folder / "tokenizer_config.json", configs.smolvlm_tokenizer_config(family))
+    _write_template(checkpoint, folder, configs.smolvlm_tokenizer_config(family), configs.SMOLVLM_TEMPLATE)
     write_json(
         folder / "preprocessor_config.json", configs.smolvlm_preprocessor(family, checkpoint.image, splitting=True)
     )
@@ -102,7 +176,6 @@ def _write_smolvlm_files(checkpoint: Checkpoint, folder: Path) -> None:
         folder / "processor_config.json",
         {"image_seq_len": tokens, "processor_class": "Idefics3Processor" if family == "idefics3" else "SmolVLMProcessor"},
     )
-    write_json(folder / "chat_template.json", {"chat_template": configs.SMOLVLM_TEMPLATE})
     write_json(folder / "generation_config.json", configs.SMOLVLM_GENERATION)
 
 
@@ -112,8 +185,7 @@ def _write_llava_files(checkpoint: Checkpoint, folder: Path) -> None:
     for token, name in (("<|endoftext|>", "endoftext"), ("<|im_end|>", "im_end"), ("<image>", "image"), ("<video>", "video")):
         assert tokenizer.token_to_id(token) == configs.LLAVA_IDS[name], token
     (folder / "tokenizer.json").write_text(text, encoding="utf-8")
-    write_json(folder / "tokenizer_config.json", configs.LLAVA_TOKENIZER_CONFIG)
+    _write_template(checkpoint, folder, configs.LLAVA_TOKENIZER_CONFIG, configs.LLAVA_TEMPLATE)
     write_json(folder / "preprocessor_config.json", configs.llava_preprocessor(checkpoint.image))
     write_json(folder / "processor_config.json", configs.llava_processor(checkpoint.image, checkpoint.patch))
-    write_json(folder / "chat_template.json", {"chat_template": configs.LLAVA_TEMPLATE})
     write_json(folder / "generation_config.json", configs.LLAVA_GENERATION)

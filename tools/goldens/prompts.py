@@ -63,6 +63,7 @@ CONVERSATIONS: dict[str, dict[str, list[dict]]] = {
         "two-images": TWO_IMAGES,
         "turns": TURNS,
         "text-first": TEXT_FIRST,
+        "split-image": [turn("user", image("500x33-a"), text("Describe the picture."))],
     },
     "smolvlm": {
         "text-only": TEXT_ONLY,
@@ -82,6 +83,10 @@ CONVERSATIONS: dict[str, dict[str, list[dict]]] = {
         "image-and-video": [turn("user", image("64x64-a"), video(FRAMES[:2]), text("Was the car in the video?"))],
     },
 }
+
+
+# Pictures are cut into tiles (the published default for pictures; frames of a video never are) in these only.
+SPLITTING = {"split-image"}
 
 
 def pictures_of(messages: list[dict]) -> list[str]:

@@ -6,10 +6,11 @@ import torch
 
 from checkpoints import Checkpoint
 from files import write_json, write_safetensors
-from prompts import CONVERSATIONS
-from runner import Prompt, Runner
+from prompts import CONVERSATIONS, SPLITTING
+from runner import NEW_TOKENS, Prompt, Runner
 
 LEAST_MARGIN = 0.003  # between the two best logits of each greedy step: three times the tolerance
+LOGIT_ROWS = 5
 FEATURE_ROWS = 40  # longer features are kept for evenly spaced tokens only
 
 
@@ -29,28 +30,35 @@ def to_bytes(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def write_reference(
-    checkpoint: Checkpoint, folder: Path, out: Path, *, rows: int = 5, only: tuple[str, ...] | None = None
-) -> None:
+    name: str, checkpoint: Checkpoint, folder: Path, out: Path, prompts_run: tuple[str, ...], more: dict | None = None
+) -> Runner:
+    """Runs the conversations `prompts_run` (all where empty, then with features).
+
+    `more` goes into the JSON file of a recipe, whose pixels are those of the checkpoint it changes.
+    """
     runner = Runner(folder, checkpoint.family)
     exact = Runner(folder, checkpoint.family, torch.float64)
     tensors: dict[str, torch.Tensor] = {}
     prompts = []
     noise = 0.0
-    for name, messages in CONVERSATIONS[checkpoint.family].items():
-        if only and name not in only:
+    full = not prompts_run
+    for title, messages in CONVERSATIONS[checkpoint.family].items():
+        if prompts_run and title not in prompts_run:
             continue
-        prompt = runner.prompt(messages)
+        splitting = title in SPLITTING
+        prompt = runner.prompt(messages, splitting=splitting)
         logits = runner.logits(prompt)
         noise = max(noise, (exact.logits(prompt) - logits).abs().max().item())
         ids, margin = runner.greedy(prompt)
         runner.check_cache(prompt, ids)
-        assert margin > LEAST_MARGIN, f"{checkpoint.name}/{name}: margin {margin}; take another seed"
-        assert len(set(ids)) >= 12, f"{checkpoint.name}/{name}: {len(set(ids))} different tokens; take another seed"
-        positions = spread(len(prompt.ids), rows)
-        tensors[f"{name}/logits"] = logits[positions]
-        entry = {
-            "name": name,
+        assert margin > LEAST_MARGIN, f"{name}/{title}: margin {margin}; take another seed"
+        assert len(set(ids)) >= 12, f"{name}/{title}: {len(set(ids))} different tokens; take another seed"
+        positions = spread(len(prompt.ids), LOGIT_ROWS)
+        tensors[f"{title}/logits"] = logits[positions]
+        entry: dict[str, object] = {
+            "name": title,
             "messages": messages,
+            **({"imageSplitting": True} if splitting else {}),
             "rendered": prompt.rendered,
             "ids": prompt.ids,
             "logitPositions": positions,
@@ -59,32 +67,47 @@ def write_reference(
             "greedyMargin": round(margin, 6),
         }
         if prompt.vision:
-            entry["vision"] = _vision(name, prompt, runner, tensors, full=not only)
+            entry["vision"] = _vision(title, prompt, runner, tensors, features=full, pixels=more is None)
+        if full:
+            entry |= _generation(prompt, ids, runner)
         prompts.append(entry)
     document = {
         "checkpoint": checkpoint.name,
         "family": checkpoint.family,
-        "notes": checkpoint.notes,
+        **({"notes": checkpoint.notes} if more is None else more),
         "placeholderIds": runner.placeholders,
         "float32Noise": float(f"{noise:.2g}"),
         "prompts": prompts,
     }
-    write_json(out / f"{checkpoint.name}.json", document)
-    write_safetensors(out / f"{checkpoint.name}.safetensors", tensors)
+    write_json(out / f"{name}.json", document)
+    write_safetensors(out / f"{name}.safetensors", tensors)
+    return runner
 
 
-def _vision(name: str, prompt: Prompt, runner: Runner, tensors: dict, *, full: bool) -> dict:
+def _generation(prompt: Prompt, greedy: list[int], runner: Runner) -> dict:
+    """Greedy text with a repetition penalty, and text that stops at an end token."""
+    penalty = 1.3
+    # The end token is one that greedy text has in its second half, so that it stops there.
+    end = next(token for index, token in enumerate(greedy) if index >= 16 and token not in greedy[:index])
+    return {
+        "penalised": {"repetitionPenalty": penalty, "ids": runner.generate(prompt, NEW_TOKENS, repetition_penalty=penalty)},
+        "stopped": {"endTokens": [end, 0], "ids": runner.generate(prompt, NEW_TOKENS, eos_token_id=[end, 0])},
+    }
+
+
+def _vision(name: str, prompt: Prompt, runner: Runner, tensors: dict, *, features: bool, pixels: bool) -> dict:
     """Stores pixels and features; says their shapes and which rows were kept."""
     out: dict[str, object] = {}
     for key, kind in (("pixel_values", "image"), ("pixel_values_videos", "video")):
         if key in prompt.inputs:
-            pixels = prompt.inputs[key]
-            out[f"{kind}Pixels"] = list(pixels.shape)
-            tensors[f"{name}/{kind}.pixels"] = to_bytes(pixels.flatten(0, 1))
+            values = prompt.inputs[key]
+            out[f"{kind}Pixels"] = list(values.shape)
+            if pixels:
+                tensors[f"{name}/{kind}.pixels"] = to_bytes(values.flatten(0, 1))
     if "image_sizes" in prompt.inputs:
         out["imageSizes"] = prompt.inputs["image_sizes"].tolist()
         out["batchNumImages"] = prompt.inputs["batch_num_images"].tolist()
-    if full:
+    if features:
         for key, value in runner.features(prompt).items():
             if key.endswith(".tokens"):
                 kept = spread(value.shape[0], FEATURE_ROWS)

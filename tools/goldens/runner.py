@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 from transformers.video_utils import VideoMetadata
 
@@ -36,6 +37,8 @@ class Runner:
     def __init__(self, folder: Path, family: str, dtype: torch.dtype = torch.float32):
         self.family = family
         self.processor = AutoProcessor.from_pretrained(folder)
+        # None lets the processor choose: SmolVLM's takes another template where there is a video.
+        self.template = None if self.processor.chat_template else self.processor.tokenizer.chat_template
         # The PIL processor is the one that checkpoints were trained with; torchvision's is compared in preprocess.py.
         self.processor.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
         assert type(self.processor.image_processor).__name__.endswith("Pil")
@@ -48,16 +51,19 @@ class Runner:
         # The published defaults (sampling, penalties) would leak into every call below.
         self.model.generation_config = GenerationConfig()
 
-    def prompt(self, messages: list[dict], **image_options: object) -> Prompt:
-        rendered = self.processor.apply_chat_template(for_template(messages), add_generation_prompt=True)
-        pictures = [picture(name) for name in pictures_of(messages)]
+    def prompt(self, messages: list[dict], *, splitting: bool = False) -> Prompt:
+        rendered = self.processor.apply_chat_template(
+            for_template(messages), chat_template=self.template, add_generation_prompt=True
+        )
+        # PIL images: an array of 1 × 1 × 3 would be taken for one with its channels first.
+        pictures = [Image.fromarray(picture(name)) for name in pictures_of(messages)]
         videos = videos_of(messages)
         arguments: dict = {}
         if pictures:
             # One list per prompt: LLaVA-OneVision treats several pictures of one prompt unlike one.
             arguments["images"] = [pictures]
             if self.family != "llava_onevision":
-                arguments["images_kwargs"] = {"do_image_splitting": False, **image_options}
+                arguments["images_kwargs"] = {"do_image_splitting": splitting}
         if videos:
             arguments["videos"] = [np.stack([picture(name) for name in part["frames"]]) for part in videos]
             arguments["videos_kwargs"] = {

@@ -41,13 +41,13 @@ def random_tensors(config: dict, seed: int) -> Tensors:
         linear("multi_modal_projector.linear_1", width, vision["hidden_size"], bias=True, gain=1.5)
         linear("multi_modal_projector.linear_2", width, width, bias=True, gain=1.5)
         add("image_newline", width, std=0.5)
-        _text(add, linear, text, "language_model.model")
+        _text(add, linear, text, "language_model.model", tied=text["tie_word_embeddings"])
         if not text["tie_word_embeddings"]:
             add("language_model.lm_head.weight", text["vocab_size"], width, std=0.3)
     else:
         shuffled = vision["hidden_size"] * config["scale_factor"] ** 2
         linear("model.connector.modality_projection.proj", width, shuffled, bias=False)
-        _text(add, linear, text, "model.text_model")
+        _text(add, linear, text, "model.text_model", tied=config["tie_word_embeddings"])
         if not config["tie_word_embeddings"]:
             add("lm_head.weight", text["vocab_size"], width, std=0.3)
     return out
@@ -73,13 +73,13 @@ def _vision(add, linear, vision: dict, prefix: str) -> None:
     add(f"{prefix}.post_layernorm.bias", width, std=0.1)
 
 
-def _text(add, linear, text: dict, prefix: str) -> None:
+def _text(add, linear, text: dict, prefix: str, *, tied: bool) -> None:
     width, inner = text["hidden_size"], text["intermediate_size"]
     head = text.get("head_dim", width // text["num_attention_heads"])
     queries, keys = text["num_attention_heads"] * head, text["num_key_value_heads"] * head
     bias = text["model_type"] == "qwen2"
     # Tied embeddings are the output layer too: smaller, or every token predicts itself.
-    add(f"{prefix}.embed_tokens.weight", text["vocab_size"], width, std=0.25 if text.get("tie_word_embeddings") else 0.7)
+    add(f"{prefix}.embed_tokens.weight", text["vocab_size"], width, std=0.25 if tied else 0.7)
     for layer in range(text["num_hidden_layers"]):
         base = f"{prefix}.layers.{layer}"
         for norm in ("input_layernorm", "post_attention_layernorm"):
