@@ -1,0 +1,55 @@
+// The graphs of a vision transformer: patches in, then one graph a layer that works on any rows against the keys and values of all.
+import { Graph } from '../graph/graph.ts';
+import type { Shape, Value } from '../graph/graph.ts';
+import { linear, weight } from '../graph/linear.ts';
+import { add, gather, gelu, int, layerNorm, reshape, single } from '../graph/ops.ts';
+import type { VisionSpec } from '../models/contract.ts';
+import type { PackedNorm, PackedVision } from '../models/packed/contract.ts';
+
+/** R: rows that are computed; P: all patches. */
+const rows = (width: number): Shape => ['R', width];
+
+/**
+ * Graph `step` of L + 1. Step 0 embeds patches: `patches` [R, 3·patch²], `rows` int32 [R]. Each later step takes `residual` [R, E], `query` [1, R, E],
+ * `keys` and `values` [1, P, E] of the layer before it. Each but the last gives `residual` [R, E] and the `query`, `key`, `value` [R, E] of its layer;
+ * the last gives `encoded` [R, E].
+ */
+export function encoderGraph(spec: VisionSpec, packed: PackedVision, step: number): Graph {
+  const graph = new Graph(`vision-${step}`);
+  const residual = step === 0 ? embed(graph, spec, packed) : attend(graph, spec, packed, step - 1);
+  if (step === spec.layers) {
+    graph.output('encoded', packed.finalNorm && spec.finalNorm ? norm(residual, packed.finalNorm, spec) : residual);
+    return graph;
+  }
+  const layer = packed.layers[step]!;
+  const normed = norm(residual, layer.attentionNorm, spec);
+  graph.output('residual', residual);
+  graph.output('query', linear(normed, layer.query));
+  graph.output('key', linear(normed, layer.key));
+  graph.output('value', linear(normed, layer.value));
+  return graph;
+}
+
+function embed(graph: Graph, spec: VisionSpec, packed: PackedVision): Value {
+  const patches = graph.input('patches', 'float32', rows(3 * spec.patchPx ** 2));
+  const indices = graph.input('rows', 'int32', ['R']);
+  return add(linear(patches, packed.patch), gather(weight(graph, packed.positions), indices));
+}
+
+/** Attention output, residuals and the multi-layer perceptron of one layer. */
+function attend(graph: Graph, spec: VisionSpec, packed: PackedVision, index: number): Value {
+  const layer = packed.layers[index]!;
+  const all: Shape = [1, 'P', spec.width];
+  const residual = graph.input('residual', 'float32', rows(spec.width));
+  const query = graph.input('query', 'float32', [1, 'R', spec.width]);
+  const mixed = single('MultiHeadAttention', [query, graph.input('keys', 'float32', all), graph.input('values', 'float32', all)], query.shape, { num_heads: int(spec.heads) }, 'float32', 'com.microsoft');
+  const attended = add(residual, linear(reshape(mixed, [-1, spec.width], rows(spec.width)), layer.output));
+  const hidden = gelu(linear(norm(attended, layer.mlpNorm, spec), layer.up), spec.activation === 'gelu' ? 'none' : 'tanh');
+  return add(attended, linear(hidden, layer.down));
+}
+
+function norm(x: Value, { scale, bias }: PackedNorm, spec: VisionSpec): Value {
+  const { graph } = x;
+  const shift = bias ? weight(graph, bias) : graph.constant(new Float32Array(spec.width), 'float32', [spec.width]);
+  return layerNorm(x, weight(graph, scale), shift, spec.normEpsilon);
+}
