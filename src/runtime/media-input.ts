@@ -24,6 +24,8 @@ const MICROSECONDS = 1_000_000;
 export type MediaInput = string | Uint8Array | Readable;
 
 export interface PacketInputOptions {
+  /** What errors call the input; default: the address. */
+  readonly name?: string;
   /** FFmpeg's name of the input format, where the data does not say it (`lavfi`, `v4l2`, `rawvideo`, …). */
   readonly format?: string;
   /** Further options of protocol and demuxer, by FFmpeg's names. */
@@ -40,6 +42,8 @@ export interface PacketInput extends AsyncDisposable {
   readonly stream: Stream;
   readonly startSec: number | undefined;
   readonly durationSec: number | undefined;
+  /** Length of the video stream itself, where the container states it; sound may be longer. */
+  readonly streamDurationSec: number | undefined;
   /** Reads the next packet of the video stream; false at the end. Throws on failure, time-out and abort. */
   read(packet: Packet): Promise<boolean>;
   /** Moves to the last key frame at or before a time; false where the source cannot. */
@@ -48,7 +52,7 @@ export interface PacketInput extends AsyncDisposable {
 
 export async function openPacketInput(input: MediaInput, options: PacketInputOptions): Promise<PacketInput> {
   const { signal, timeoutSec } = options;
-  const name = typeof input === 'string' ? redactAddress(input) : input instanceof Uint8Array ? 'video in memory' : 'video stream';
+  const name = options.name ?? (typeof input === 'string' ? redactAddress(input) : input instanceof Uint8Array ? 'video in memory' : 'video stream');
   const what = `cannot open ${name}`;
   signal?.throwIfAborted();
 
@@ -103,7 +107,8 @@ export async function openPacketInput(input: MediaInput, options: PacketInputOpt
   for (const other of format.streams) if (other.index !== stream.index) other.discard = AVDISCARD_ALL;
   const timeBase = stream.timeBase.num / stream.timeBase.den;
   const secondsOf = (value: bigint, unit: number) => (value === AV_NOPTS_VALUE ? undefined : Number(value) * unit);
-  const durationSec = secondsOf(stream.duration, timeBase) ?? secondsOf(format.duration, 1 / MICROSECONDS);
+  const streamDurationSec = secondsOf(stream.duration, timeBase) ?? taggedDurationSec(stream.metadata?.get('DURATION') ?? null);
+  const durationSec = streamDurationSec ?? secondsOf(format.duration, 1 / MICROSECONDS);
   const resources = stack.move();
 
   return {
@@ -112,6 +117,7 @@ export async function openPacketInput(input: MediaInput, options: PacketInputOpt
     stream,
     startSec: secondsOf(stream.startTime, timeBase),
     durationSec: durationSec !== undefined && durationSec > 0 ? durationSec : undefined,
+    streamDurationSec,
     async read(packet) {
       for (;;) {
         packet.unref();
@@ -133,6 +139,12 @@ function checkOpened(code: number, what: string): void {
   // A source that ends while it is being recognised is no video, or one cut before its header was whole.
   if (code === END_OF_FILE) throw mediaErrorOf(INVALID_DATA, what);
   checked(code, what);
+}
+
+/** Matroska keeps the length of a stream in a tag: `00:01:02.345000000`. */
+function taggedDurationSec(tag: string | null): number | undefined {
+  const [, hours, minutes, seconds] = /^(\d+):(\d+):(\d+\.?\d*)$/.exec(tag ?? '') ?? [];
+  return seconds === undefined ? undefined : Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
 }
 
 function videoStreamOf(format: FormatContext, what: string): Stream {

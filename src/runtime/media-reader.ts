@@ -70,6 +70,8 @@ export interface MediaInfo {
   readonly orientation: Orientation;
   readonly averageFps: number | undefined;
   readonly durationSec: number | undefined;
+  /** Length of the video stream itself, where the container states it. */
+  readonly streamDurationSec: number | undefined;
   readonly startSec: number | undefined;
 }
 
@@ -250,6 +252,7 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
     orientation,
     averageFps: rate.num > 0 && rate.den > 0 ? rate.num / rate.den : undefined,
     durationSec: packets.durationSec,
+    streamDurationSec: packets.streamDurationSec,
     startSec: packets.startSec,
   };
   const resources = stack.move();
