@@ -129,6 +129,18 @@ export class Graph {
     return node.outputs;
   }
 
+  /** Asks a node that was already added for one more (optional) output: a gradient wants what the forward pass computed anyway. */
+  addOutput(node: Node, { dtype, shape }: { readonly dtype: DType; readonly shape: Shape }): Value {
+    const value = this.#value(node.type, dtype, shape, node);
+    node.outputs.push(value);
+    return value;
+  }
+
+  /** What a constant or weight holds; absent for every other value. */
+  initializer(value: Value): Uint8Array | ExternalData | undefined {
+    return this.#initializers.find((initializer) => initializer.value === value)?.data;
+  }
+
   /** Names a result of the graph. The same value may be given out under several names. */
   output(name: string, value: Value): void {
     this.outputs.push({ name, value });

@@ -37,6 +37,12 @@ export const abs = unary('Abs');
 export const erf = unary('Erf');
 export const cos = unary('Cos');
 export const sin = unary('Sin');
+export const identity = unary('Identity');
+export const softplus = unary('Softplus');
+/** −1, 0 or 1. */
+export const sign = unary('Sign');
+export const maximum = binary('Max');
+export const minimum = binary('Min');
 
 export function where(condition: Value, a: Value, b: Value): Value {
   return single('Where', [condition, a, b], broadcast(condition.shape, broadcast(a.shape, b.shape)), {}, a.dtype);
@@ -67,6 +73,15 @@ export function gemm(a: Value, b: Value, c?: Value, { transA = false, transB = f
 
 export function softmax(x: Value, axis = -1): Value {
   return single('Softmax', [x], x.shape, { axis: int(axisOf(x.shape, axis)) });
+}
+
+export function logSoftmax(x: Value, axis = -1): Value {
+  return single('LogSoftmax', [x], x.shape, { axis: int(axisOf(x.shape, axis)) });
+}
+
+/** Running sum along an axis. */
+export function cumSum(x: Value, axis: number, { reverse = false, exclusive = false }: { readonly reverse?: boolean; readonly exclusive?: boolean } = {}): Value {
+  return single('CumSum', [x, x.graph.scalar(axisOf(x.shape, axis), 'int64')], x.shape, { reverse: int(Number(reverse)), exclusive: int(Number(exclusive)) });
 }
 
 /** Gelu; `tanh` is the approximation that checkpoints call `gelu_pytorch_tanh`. */
@@ -137,6 +152,15 @@ export function slice(x: Value, axis: number, start: number, end: number): Value
   return single('Slice', [x, graph.ints([start]), graph.ints([end]), graph.ints([at])], withDim(x.shape, at, end - start));
 }
 
+/** `x` with zeros before and after along an axis. */
+export function pad(x: Value, axis: number, before: number, after: number): Value {
+  const at = axisOf(x.shape, axis);
+  const size = x.shape[at]!;
+  const rank = x.shape.length;
+  const pads = Array.from({ length: 2 * rank }, (_, i) => (i === at ? before : i === at + rank ? after : 0));
+  return single('Pad', [x, x.graph.ints(pads)], withDim(x.shape, at, typeof size === 'number' ? size + before + after : `${size}+${before + after}`));
+}
+
 /** Rows of `x` at `indices` (int64 or int32, any shape) along an axis. */
 export function gather(x: Value, indices: Value, axis = 0): Value {
   const at = axisOf(x.shape, axis);
@@ -152,6 +176,7 @@ const reduce = (type: string) => (x: Value, axes: readonly number[], keepDims = 
 export const reduceSum = reduce('ReduceSum');
 export const reduceMean = reduce('ReduceMean');
 export const reduceMax = reduce('ReduceMax');
+export const reduceSumSquare = reduce('ReduceSumSquare');
 
 /** `x` stretched to `shape`. */
 export function expand(x: Value, shape: readonly number[]): Value {
