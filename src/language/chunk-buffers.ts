@@ -1,0 +1,71 @@
+// Buffers of a chunk: what the graphs of a decoder hand to each other, allocated once and viewed at the size of the chunk.
+import type { DecoderSpec } from '../models/contract.ts';
+import { Tensor } from '../runtime/onnx.ts';
+import type { ExtraOutputs } from './layer-graph.ts';
+
+/** Tensors for chunks of one size. Graph i reads `hidden(i)` and `queries(i)` and writes `hidden(i + 1)` and `queries(i + 1)`. */
+export interface ChunkTensors {
+  hidden(index: number): Tensor;
+  queries(index: number): Tensor;
+  readonly keys: Tensor;
+  readonly values: Tensor;
+  readonly rawKeys: Tensor | undefined;
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+  readonly keysData: Float32Array;
+  readonly valuesData: Float32Array;
+  readonly cosData: Float32Array;
+  readonly sinData: Float32Array;
+}
+
+/** Sizes whose tensors are kept: one token, whole chunks, and the sizes of frames and their rest. */
+const sizesKept = 16;
+
+export class ChunkBuffers {
+  /** float32 [chunk, E]: hidden state before the first layer. */
+  readonly input: Float32Array;
+  readonly #make: (count: number) => ChunkTensors;
+  readonly #known = new Map<number, ChunkTensors>();
+
+  constructor({ width, queryHeads, kvHeads, headWidth }: DecoderSpec, chunkTokens: number, extra: ExtraOutputs) {
+    const floats = (columns: number) => new Float32Array(chunkTokens * columns);
+    const queryWidth = queryHeads * headWidth;
+    const keyWidth = kvHeads * headWidth;
+    const half = headWidth / 2;
+    // A graph's outputs must not lie on its inputs, so two buffers take turns.
+    const hidden = [floats(width), floats(width)] as const;
+    const queries = [floats(queryWidth), floats(queryWidth)] as const;
+    const data = { keys: floats(keyWidth), values: floats(keyWidth), rawKeys: extra.rawKeys ? floats(keyWidth) : undefined, cos: floats(half), sin: floats(half) };
+    this.input = hidden[0];
+    this.#make = (count) => {
+      const tensor = (of: Float32Array, columns: number) => new Tensor('float32', of.subarray(0, count * columns), [count, columns]);
+      const hiddenTensors = hidden.map((of) => tensor(of, width));
+      const queryTensors = queries.map((of) => tensor(of, queryWidth));
+      return {
+        // The first graph only reads the hidden state: the second reads the same.
+        hidden: (index) => hiddenTensors[Math.max(0, index - 1) & 1]!,
+        queries: (index) => queryTensors[index & 1]!,
+        keys: tensor(data.keys, keyWidth),
+        values: tensor(data.values, keyWidth),
+        rawKeys: data.rawKeys && tensor(data.rawKeys, keyWidth),
+        cos: tensor(data.cos, half),
+        sin: tensor(data.sin, half),
+        keysData: data.keys,
+        valuesData: data.values,
+        cosData: data.cos,
+        sinData: data.sin,
+      };
+    };
+  }
+
+  /** Tensors for a chunk of `count` tokens. */
+  of(count: number): ChunkTensors {
+    let tensors = this.#known.get(count);
+    if (tensors === undefined) {
+      if (this.#known.size >= sizesKept) this.#known.delete([...this.#known.keys()].find((size) => size !== 1)!);
+      tensors = this.#make(count);
+      this.#known.set(count, tensors);
+    }
+    return tensors;
+  }
+}

@@ -1,0 +1,254 @@
+// The decoder: chunks of tokens through all layers, over the slots of a memory; logits on the rows that are asked for.
+import { UserError } from '../core/errors.ts';
+import type { DecoderSpec } from '../models/contract.ts';
+import type { PackedDecoder } from '../models/packed/contract.ts';
+import type { Memory, Stretch, TokenOrigin } from '../memory/stage.ts';
+import { openOnnx, Tensor, type OnnxModel } from '../runtime/onnx.ts';
+import { AttentionBias } from './attention-bias.ts';
+import { ChunkBuffers } from './chunk-buffers.ts';
+import { headGraph, layerGraph, type ExtraOutputs } from './layer-graph.ts';
+
+/** Tokens that follow each other: ids of text, or visual tokens as the projector made them. */
+export type Piece =
+  | { readonly kind: 'ids'; readonly ids: ArrayLike<number>; readonly origin: TokenOrigin }
+  /** `data` is float32 [T, E]. */
+  | { readonly kind: 'embeddings'; readonly data: Float32Array; readonly origin: TokenOrigin };
+
+export interface DecoderOptions {
+  readonly threads: number;
+  /** Tokens that go through the layers at once, at most. Results do not depend on it. Default 128. */
+  readonly chunkTokens?: number;
+  /** Extra outputs, for memory methods that need them. */
+  readonly extra?: Partial<ExtraOutputs>;
+}
+
+export interface PrefillOptions {
+  /** Rows of logits wanted: none (cheapest), the last token's, or every token's. Default `last`. */
+  readonly logits?: 'none' | 'last' | 'all';
+  readonly signal?: AbortSignal;
+}
+
+interface Chunk {
+  readonly stretches: Stretch[];
+  /** Piece, first token and count of each stretch. */
+  readonly parts: { readonly piece: Piece; readonly from: number; readonly count: number }[];
+  tokens: number;
+}
+
+/** A decoder ready to run. One call at a time; any number of memories. */
+export class Decoder implements AsyncDisposable {
+  readonly spec: DecoderSpec;
+  readonly #packed: PackedDecoder;
+  readonly #layers: readonly OnnxModel[];
+  readonly #head: OnnxModel;
+  readonly #buffers: ChunkBuffers;
+  readonly #bias: AttentionBias;
+  readonly #chunkTokens: number;
+  readonly #extra: ExtraOutputs;
+  readonly #logits: Tensor;
+  readonly #ids = [0];
+  #busy = false;
+  #closed = false;
+
+  private constructor(spec: DecoderSpec, packed: PackedDecoder, layers: readonly OnnxModel[], head: OnnxModel, chunkTokens: number, extra: ExtraOutputs) {
+    this.spec = spec;
+    this.#packed = packed;
+    this.#layers = layers;
+    this.#head = head;
+    this.#chunkTokens = chunkTokens;
+    this.#extra = extra;
+    this.#buffers = new ChunkBuffers(spec, chunkTokens, extra);
+    this.#bias = new AttentionBias(spec);
+    this.#logits = new Tensor('float32', new Float32Array(spec.vocabulary), [1, spec.vocabulary]);
+  }
+
+  /** Builds the graphs and hands their weights to ONNX Runtime. */
+  static async open(spec: DecoderSpec, packed: PackedDecoder, { threads, chunkTokens = 128, extra }: DecoderOptions): Promise<Decoder> {
+    if (!(Number.isInteger(chunkTokens) && chunkTokens > 0)) throw new UserError('CHUNK_TOKENS', { what: 'wrong chunk size', got: String(chunkTokens), expected: 'an integer above 0' });
+    const outputs: ExtraOutputs = { attention: false, rawKeys: false, ...extra };
+    const open: OnnxModel[] = [];
+    try {
+      // One by one: a graph's bytes are gone before the next is built.
+      for (let i = 0; i <= spec.layers; i++) open.push(await openOnnx(layerGraph(spec, packed, i, outputs).encode(), { threads }));
+      const head = await openOnnx(headGraph(spec, packed).encode(), { threads });
+      return new Decoder(spec, packed, open, head, chunkTokens, outputs);
+    } catch (error) {
+      await Promise.all(open.map((model) => model[Symbol.asyncDispose]()));
+      throw error;
+    }
+  }
+
+  /**
+   * Puts tokens into the memory, in chunks.
+   * @returns float32 [V] for `last`: valid until the next call. float32 [T, V] for `all`. Nothing for `none`.
+   * @throws CapacityError when the memory cannot take them; earlier chunks stay. The signal's reason when aborted, the same.
+   */
+  async prefill(memory: Memory, pieces: readonly Piece[], options: PrefillOptions & { readonly logits: 'none' }): Promise<undefined>;
+  async prefill(memory: Memory, pieces: readonly Piece[], options?: PrefillOptions & { readonly logits?: 'last' | 'all' }): Promise<Float32Array>;
+  async prefill(memory: Memory, pieces: readonly Piece[], { logits = 'last', signal }: PrefillOptions = {}): Promise<Float32Array | undefined> {
+    const chunks = this.#chunks(pieces, memory.joinsFrames);
+    if (chunks.length === 0 && logits !== 'none') throw new UserError('NO_TOKENS', { what: 'no tokens to predict from', expected: 'at least one' });
+    this.#enter(memory);
+    try {
+      const rows: Float32Array[] = [];
+      for (const [i, chunk] of chunks.entries()) {
+        this.#embed(chunk);
+        const wanted = logits === 'all' ? 'all' : logits === 'last' && i === chunks.length - 1 ? 'last' : 'none';
+        const result = await this.#run(memory, chunk.stretches, chunk.tokens, wanted, signal);
+        if (result && logits === 'all') rows.push(result);
+        else if (result) return result;
+      }
+      return logits === 'all' ? joined(rows) : undefined;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /**
+   * Puts one token into the memory and predicts the next.
+   * @returns float32 [V]: valid until the next call
+   */
+  async step(memory: Memory, token: number, origin: TokenOrigin, signal?: AbortSignal): Promise<Float32Array> {
+    this.#enter(memory);
+    try {
+      this.#ids[0] = token;
+      this.#packed.embedding.rows(this.#ids, this.#buffers.input);
+      return (await this.#run(memory, [{ count: 1, origin }], 1, 'last', signal))!;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all([...this.#layers, this.#head].map((model) => model[Symbol.asyncDispose]()));
+  }
+
+  #enter(memory: Memory): void {
+    if (this.#closed) throw new UserError('DECODER_CLOSED', { what: 'the decoder is closed' });
+    if (this.#busy) throw new UserError('DECODER_BUSY', { what: 'the decoder is at work', expected: 'one call at a time' });
+    const { needs } = memory.method;
+    const missing = [needs.includes('attention') && !this.#extra.attention && 'attention', needs.includes('raw-keys') && !this.#extra.rawKeys && 'rawKeys'].filter(Boolean);
+    if (missing.length > 0) {
+      throw new UserError('DECODER_OUTPUTS', { what: `memory method ${memory.methodName} needs what this decoder does not give`, got: 'a decoder opened without it', expected: `extra: { ${missing.join(', ')} } at Decoder.open` });
+    }
+    this.#busy = true;
+  }
+
+  async #run(memory: Memory, stretches: readonly Stretch[], count: number, logits: 'none' | 'last' | 'all', signal: AbortSignal | undefined): Promise<Float32Array | undefined> {
+    signal?.throwIfAborted();
+    const { layers } = this.spec;
+    const start = memory.begin(stretches);
+    try {
+      const buffers = this.#buffers.of(count);
+      memory.rotary.table(start, count, buffers.cosData, buffers.sinData);
+      this.#bias.begin(count);
+      // The last layer's queries are of use only where logits are wanted; its keys and values always.
+      const last = logits === 'none' && !this.#extra.attention ? layers - 1 : layers;
+      for (let i = 0; i <= last; i++) {
+        signal?.throwIfAborted();
+        const feeds: Record<string, Tensor> = { x: buffers.hidden(i) };
+        const into: Record<string, Tensor> = {};
+        if (i > 0) {
+          feeds['q'] = buffers.queries(i);
+          this.#slots(memory, i - 1, feeds);
+          into['hidden'] = buffers.hidden(i + 1);
+        }
+        if (i < layers) {
+          feeds['cos'] = buffers.cos;
+          feeds['sin'] = buffers.sin;
+          into['queries'] = buffers.queries(i + 1);
+          into['keys'] = buffers.keys;
+          into['values'] = buffers.values;
+        }
+        await this.#layers[i]!.run(feeds, into);
+        if (i < layers) memory.write(i, buffers.keysData, buffers.valuesData);
+      }
+      const hidden = buffers.hidden(layers + 1);
+      const result = logits === 'none' ? undefined : await this.#scores(hidden, count, logits);
+      memory.end();
+      return result;
+    } catch (error) {
+      memory.abort();
+      throw error;
+    }
+  }
+
+  /** What the heads of a layer look at, as graph inputs. */
+  #slots(memory: Memory, layer: number, feeds: Record<string, Tensor>): void {
+    const { kvHeads, headWidth } = this.spec;
+    for (let h = 0; h < kvHeads; h++) {
+      const { keys, values, length } = memory.store.head(layer, h);
+      const dims = [length, headWidth];
+      feeds[names.keys[h]!] = new Tensor('float32', keys.subarray(0, length * headWidth), dims);
+      feeds[names.values[h]!] = new Tensor('float32', values.subarray(0, length * headWidth), dims);
+      feeds[names.bias[h]!] = this.#bias.of(h, length);
+    }
+  }
+
+  async #scores(hidden: Tensor, count: number, rows: 'last' | 'all'): Promise<Float32Array> {
+    const { width, vocabulary } = this.spec;
+    if (rows === 'all') {
+      const logits = new Float32Array(count * vocabulary);
+      await this.#head.run({ x: hidden }, { logits: new Tensor('float32', logits, [count, vocabulary]) });
+      return logits;
+    }
+    const x = count === 1 ? hidden : new Tensor('float32', (hidden.data as Float32Array).subarray((count - 1) * width, count * width), [1, width]);
+    await this.#head.run({ x }, { logits: this.#logits });
+    return this.#logits.data as Float32Array;
+  }
+
+  /** Cuts pieces into chunks; where the memory acts at frames, a frame begins a chunk. */
+  #chunks(pieces: readonly Piece[], joinsFrames: boolean): Chunk[] {
+    const chunks: Chunk[] = [];
+    let chunk: Chunk | undefined;
+    let frame = -1;
+    for (const piece of pieces) {
+      const { origin } = piece;
+      const length = piece.kind === 'ids' ? piece.ids.length : piece.data.length / this.spec.width;
+      if (!Number.isInteger(length)) throw new UserError('EMBEDDINGS_SHAPE', { what: 'visual tokens of the wrong width', got: `${(piece as { data: Float32Array }).data.length} floats`, expected: `a multiple of ${this.spec.width}` });
+      const ofFrame = origin.kind === 'visual' || origin.kind === 'wrap' ? origin.source : -1;
+      if (!joinsFrames && ofFrame !== -1 && ofFrame !== frame) chunk = undefined;
+      if (length > 0) frame = ofFrame;
+      for (let from = 0; from < length; ) {
+        if (chunk === undefined || chunk.tokens === this.#chunkTokens) chunks.push((chunk = { stretches: [], parts: [], tokens: 0 }));
+        const count = Math.min(length - from, this.#chunkTokens - chunk.tokens);
+        chunk.stretches.push({ count, origin: from === 0 ? origin : { ...origin, firstPlace: (origin.firstPlace ?? 0) + from } });
+        chunk.parts.push({ piece, from, count });
+        chunk.tokens += count;
+        from += count;
+      }
+    }
+    return chunks;
+  }
+
+  #embed({ parts }: Chunk): void {
+    const { width } = this.spec;
+    const { input } = this.#buffers;
+    let at = 0;
+    for (const { piece, from, count } of parts) {
+      if (piece.kind === 'embeddings') input.set(piece.data.subarray(from * width, (from + count) * width), at * width);
+      else this.#packed.embedding.rows(Array.prototype.slice.call(piece.ids, from, from + count) as number[], input.subarray(at * width));
+      at += count;
+    }
+  }
+}
+
+/** Names of graph inputs by head, made once. */
+const names = {
+  keys: Array.from({ length: 256 }, (_, h) => `keys${h}`),
+  values: Array.from({ length: 256 }, (_, h) => `values${h}`),
+  bias: Array.from({ length: 256 }, (_, h) => `bias${h}`),
+};
+
+function joined(rows: readonly Float32Array[]): Float32Array {
+  if (rows.length === 1) return rows[0]!;
+  const all = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const row of rows) {
+    all.set(row, at);
+    at += row.length;
+  }
+  return all;
+}

@@ -1,0 +1,98 @@
+// Graphs of a decoder: what follows the attention of one layer and what precedes that of the next are one graph, so a step is L + 1 runs.
+import { Graph, type Value } from '../graph/graph.ts';
+import { linear, weight } from '../graph/linear.ts';
+import { add, concat, gemm, int, matmul, mul, reduceSum, reshape, rmsNorm, silu, single, softmax, split } from '../graph/ops.ts';
+import type { DecoderSpec } from '../models/contract.ts';
+import type { PackedDecoder, PackedNorm } from '../models/packed/contract.ts';
+
+type PackedLayer = PackedDecoder['layers'][number];
+
+/** Results that cost something and that only some memory methods need. */
+export interface ExtraOutputs {
+  /** `attention0` … float32 [slots]: attention that each slot received, summed over queries. */
+  readonly attention: boolean;
+  /** `rawKeys` float32 [T, H · D]: keys before the rotary embedding. */
+  readonly rawKeys: boolean;
+}
+
+/**
+ * One graph: attention and MLP of layer `index − 1` (not for the first), then norm, queries, keys and values of layer `index` (not after the last).
+ *
+ * | input | type, shape | |
+ * | --- | --- | --- |
+ * | `x` | float32 [T, E] | hidden state |
+ * | `q` | float32 [T, Q · D] | queries of layer `index − 1`, rotated |
+ * | `keysH`, `valuesH` | float32 [slots, D] | what KV head H looks at, the chunk's own tokens last; every head has its own length |
+ * | `biasH` | float32 [T · Q/H or 1, slots or 1] | added to the scores: mask, count of merged tokens, or a zero |
+ * | `cos`, `sin` | float32 [T, D/2] | rotations of the chunk's positions |
+ *
+ * Outputs: `hidden` [T, E]; `queries` [T, Q · D], `keys` [T, H · D] rotated, `values` [T, H · D].
+ */
+export function layerGraph(spec: DecoderSpec, { layers }: PackedDecoder, index: number, extra: ExtraOutputs): Graph {
+  const graph = new Graph(`decoder ${index}`);
+  let x = graph.input('x', 'float32', ['T', spec.width]);
+  if (index > 0) {
+    const attended = attend(graph, spec, layers[index - 1]!, extra);
+    x = feedForward(add(x, attended), spec, layers[index - 1]!);
+    graph.output('hidden', x);
+  }
+  if (index < spec.layers) project(x, spec, layers[index]!, extra);
+  return graph;
+}
+
+/** Final norm and vocabulary scores of the rows given: `x` float32 [T, E] → `logits` float32 [T, V]. */
+export function headGraph(spec: DecoderSpec, packed: PackedDecoder): Graph {
+  const graph = new Graph('decoder head');
+  const x = graph.input('x', 'float32', ['T', spec.width]);
+  graph.output('logits', linear(norm(x, packed.finalNorm, spec), packed.head));
+  return graph;
+}
+
+function norm(x: Value, { scale }: PackedNorm, spec: DecoderSpec): Value {
+  return rmsNorm(x, weight(x.graph, scale), spec.normEpsilon);
+}
+
+/** Attention of all heads, and the output matrix: float32 [T, E]. */
+function attend(graph: Graph, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOutputs): Value {
+  const { kvHeads, queryHeads, headWidth } = spec;
+  const group = queryHeads / kvHeads;
+  const q = graph.input('q', 'float32', ['T', queryHeads * headWidth]);
+  const groups = kvHeads === 1 ? [q] : split(q, Array.from({ length: kvHeads }, () => group * headWidth), 1);
+  const outputs = groups.map((queries, h) => {
+    const slots = `slots${h}`;
+    const keys = graph.input(`keys${h}`, 'float32', [slots, headWidth]);
+    const values = graph.input(`values${h}`, 'float32', [slots, headWidth]);
+    const bias = graph.input(`bias${h}`, 'float32', [`biasRows${h}`, `biasColumns${h}`]);
+    // A token's queries of one group lie side by side, so that they are rows of one matrix without being moved.
+    const rows = group === 1 ? queries : reshape(queries, [-1, headWidth], ['rows', headWidth]);
+    const probabilities = softmax(gemm(rows, keys, bias, { transB: true, alpha: 1 / Math.sqrt(headWidth) }));
+    if (extra.attention) graph.output(`attention${h}`, reduceSum(probabilities, [0], false));
+    const out = matmul(probabilities, values);
+    return group === 1 ? out : reshape(out, [-1, group * headWidth], ['T', group * headWidth]);
+  });
+  return linear(outputs.length === 1 ? outputs[0]! : concat(outputs, 1), layer.output);
+}
+
+function feedForward(x: Value, spec: DecoderSpec, layer: PackedLayer): Value {
+  const normed = norm(x, layer.mlpNorm, spec);
+  return add(x, linear(mul(silu(linear(normed, layer.gate)), linear(normed, layer.up)), layer.down));
+}
+
+function project(x: Value, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOutputs): void {
+  const { graph } = x;
+  const normed = norm(x, layer.attentionNorm, spec);
+  const cos = graph.input('cos', 'float32', ['T', spec.headWidth / 2]);
+  const sin = graph.input('sin', 'float32', ['T', spec.headWidth / 2]);
+  const rotate = (heads: Value, width: number) => {
+    const batch = reshape(heads, [1, -1, width], [1, 'T', width]);
+    const interleaved = int(Number(spec.ropeLayout === 'pairs'));
+    // A single position id 0 makes the rows of `cos` and `sin` those of the chunk's tokens.
+    const rotated = single('RotaryEmbedding', [batch, graph.ints([0]), cos, sin], batch.shape, { interleaved, num_heads: int(width / spec.headWidth) }, 'float32', 'com.microsoft');
+    return reshape(rotated, [-1, width], ['T', width]);
+  };
+  const keys = linear(normed, layer.key);
+  graph.output('queries', rotate(linear(normed, layer.query), spec.queryHeads * spec.headWidth));
+  graph.output('keys', rotate(keys, spec.kvHeads * spec.headWidth));
+  graph.output('values', linear(normed, layer.value));
+  if (extra.rawKeys) graph.output('rawKeys', keys);
+}

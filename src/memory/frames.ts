@@ -1,0 +1,77 @@
+// Frames in a memory: which there are, and plans that drop whole frames or the oldest turns of the dialogue.
+import type { Incoming, Plan } from './method.ts';
+import { kindCode, type SlotColumns, type SlotView } from './slots.ts';
+
+/** A frame that has slots. */
+export interface StoredFrame {
+  readonly source: number;
+  readonly timeSec: number;
+}
+
+function isFrame(slots: SlotColumns, slot: number): boolean {
+  const kind = slots.kind[slot];
+  return kind === kindCode.visual || kind === kindCode.wrap;
+}
+
+/** Frames of the stored slots, oldest first. */
+export function storedFrames(slots: SlotView): StoredFrame[] {
+  const frames: StoredFrame[] = [];
+  let last: number | undefined;
+  for (let slot = 0; slot < slots.length; slot++) {
+    if (!isFrame(slots, slot) || slots.source[slot] === last) continue;
+    last = slots.source[slot]!;
+    frames.push({ source: last, timeSec: slots.timeSec[slot]! });
+  }
+  return frames;
+}
+
+/** The frame that a chunk begins, if its first token opens a frame that has no slots yet. Chunks never hold tokens of two frames. */
+export function newFrame(slots: SlotView, incoming: Incoming): StoredFrame | undefined {
+  if (incoming.count === 0 || !isFrame(incoming, 0)) return undefined;
+  const source = incoming.source[0]!;
+  // The newest slots are at the end, so that a frame under way is found at once.
+  for (let slot = slots.length - 1; slot >= 0; slot--) if (isFrame(slots, slot)) return slots.source[slot] === source ? undefined : { source, timeSec: incoming.timeSec[0]! };
+  return { source, timeSec: incoming.timeSec[0]! };
+}
+
+/** The plan that drops all slots of those frames. */
+export function withoutFrames(slots: SlotView, dropped: ReadonlySet<number>): Plan {
+  return keepWhere(slots, (slot) => !(isFrame(slots, slot) && dropped.has(slots.source[slot]!)));
+}
+
+export function keepWhere(slots: SlotView, stays: (slot: number) => boolean): Plan {
+  const kept = new Int32Array(slots.length);
+  let count = 0;
+  for (let slot = 0; slot < slots.length; slot++) if (stays(slot)) kept[count++] = slot;
+  return { kind: 'keep', slots: kept.subarray(0, count) };
+}
+
+/**
+ * Makes room in `order`: frames one by one, then whole turns of the dialogue, oldest first, until at most `limit` slots are left.
+ * The opening stays, and so does a frame whose tokens are still coming in.
+ * @param order frames in the order in which they may go
+ */
+export function shrinkTo(slots: SlotView, incoming: Incoming, limit: number, order: readonly StoredFrame[]): Plan {
+  const frameSizes = new Map<number, number>();
+  const turnSizes = new Map<number, number>();
+  for (let slot = 0; slot < slots.length; slot++) {
+    const sizes = isFrame(slots, slot) ? frameSizes : slots.kind[slot] === kindCode.opening ? undefined : turnSizes;
+    sizes?.set(slots.source[slot]!, (sizes.get(slots.source[slot]!) ?? 0) + 1);
+  }
+  let left = slots.length;
+  const underWay = incoming.count > 0 ? incoming.source[0] : undefined;
+  const take = (sizes: ReadonlyMap<number, number>, candidates: Iterable<number>, busy: number | undefined) => {
+    const gone = new Set<number>();
+    for (const source of candidates) {
+      if (left <= limit) break;
+      if (source === busy) continue;
+      gone.add(source);
+      left -= sizes.get(source)!;
+    }
+    return gone;
+  };
+  const frameComing = incoming.count > 0 && isFrame(incoming, 0);
+  const frames = take(frameSizes, order.map(({ source }) => source), frameComing ? underWay : undefined);
+  const turns = take(turnSizes, turnSizes.keys(), frameComing ? undefined : underWay);
+  return keepWhere(slots, (slot) => !(isFrame(slots, slot) ? frames : turns).has(slots.source[slot]!) || slots.kind[slot] === kindCode.opening);
+}

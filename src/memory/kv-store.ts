@@ -1,0 +1,167 @@
+// The KV store: the slots of all layers and heads, their bytes always counted, and a cap on them that is never passed.
+import { CapacityError } from '../core/errors.ts';
+import { bytesPerSlot, columnNames, HeadSlots, type SlotColumns } from './slots.ts';
+
+export interface KvShape {
+  /** L. */
+  readonly layers: number;
+  /** H, KV heads of a layer. */
+  readonly kvHeads: number;
+  /** D. */
+  readonly headWidth: number;
+}
+
+/** Everything that a store holds, as plain data for a file: one entry per layer and head, layer by layer. */
+export interface KvSnapshot extends KvShape {
+  readonly heads: readonly (SlotColumns & { readonly length: number; readonly keys: Float32Array; readonly values: Float32Array })[];
+}
+
+/** Growth steps are at least this many slots. */
+const leastGrowth = 64;
+
+/**
+ * Keys, values and slot records of one stream. Heads may have different lengths. `liveBytes` counts slots in use, `allocatedBytes` the arrays;
+ * neither passes `capBytes`, not even while an array is being moved to a larger one.
+ */
+export class KvStore implements Disposable {
+  readonly shape: KvShape;
+  readonly capBytes: number;
+  /** [L · H], layer by layer. */
+  readonly heads: readonly HeadSlots[];
+  readonly bytesPerSlot: number;
+  /**
+   * Slots that every head can have at once under the cap. A little less than the cap divided by the bytes of a slot: growing one head keeps its old
+   * keys beside the new ones for a moment.
+   */
+  readonly slotsPerHead: number;
+  #allocatedSlots = 0;
+  /** Changes whenever an array was replaced, so that views of the old ones are known to be stale. */
+  generation = 0;
+
+  constructor(shape: KvShape, capBytes = Infinity) {
+    this.shape = shape;
+    this.capBytes = capBytes;
+    this.bytesPerSlot = bytesPerSlot(shape.headWidth);
+    this.heads = Array.from({ length: shape.layers * shape.kvHeads }, () => new HeadSlots(shape.headWidth));
+    this.slotsPerHead = Math.floor(capBytes / (this.heads.length * this.bytesPerSlot + shape.headWidth * 4));
+  }
+
+  head(layer: number, kvHead: number): HeadSlots {
+    return this.heads[layer * this.shape.kvHeads + kvHead]!;
+  }
+
+  /** Slots in use over all layers and heads. */
+  get slots(): number {
+    let sum = 0;
+    for (const head of this.heads) sum += head.length;
+    return sum;
+  }
+
+  /** Slots of the longest head. */
+  get longestHead(): number {
+    let longest = 0;
+    for (const head of this.heads) longest = Math.max(longest, head.length);
+    return longest;
+  }
+
+  get liveBytes(): number {
+    return this.slots * this.bytesPerSlot;
+  }
+
+  get allocatedBytes(): number {
+    return this.#allocatedSlots * this.bytesPerSlot;
+  }
+
+  /**
+   * Makes room for `count` more slots in every head.
+   * @throws CapacityError when the cap cannot hold them; nothing has changed then but where slack lies
+   */
+  reserve(count: number): void {
+    let needed = 0;
+    for (const head of this.heads) needed += Math.max(0, head.length + count - head.capacity);
+    if (needed === 0) return;
+    if ((this.slots + count * this.heads.length) * this.bytesPerSlot > this.capBytes) this.#full(count);
+    for (const head of this.heads) {
+      const wanted = head.length + count;
+      if (wanted > head.capacity) this.#grow(head, wanted);
+    }
+  }
+
+  /** Gives back all room that is not in use. */
+  trim(): void {
+    for (const head of this.heads) if (head.capacity > head.length) this.#resize(head, head.length);
+  }
+
+  /** A copy of everything. */
+  snapshot(): KvSnapshot {
+    const { headWidth } = this.shape;
+    return {
+      ...this.shape,
+      heads: this.heads.map((head) => ({
+        length: head.length,
+        keys: head.keys.slice(0, head.length * headWidth),
+        values: head.values.slice(0, head.length * headWidth),
+        ...(Object.fromEntries(columnNames.map((name) => [name, head[name].slice(0, head.length)])) as unknown as SlotColumns),
+      })),
+    };
+  }
+
+  /**
+   * Replaces everything by what `snapshot` gave.
+   * @throws CapacityError when the cap cannot hold it, or when it is of another shape
+   */
+  restore(snapshot: KvSnapshot): void {
+    const { layers, kvHeads, headWidth } = this.shape;
+    const shape = (of: KvShape) => `${of.layers} layers × ${of.kvHeads} heads × ${of.headWidth} wide`;
+    if (snapshot.layers !== layers || snapshot.kvHeads !== kvHeads || snapshot.headWidth !== headWidth) {
+      throw new CapacityError('MEMORY_SHAPE', { what: 'the saved memory is of another model', got: shape(snapshot), expected: shape(this.shape) });
+    }
+    const slots = snapshot.heads.reduce((sum, { length }) => sum + length, 0);
+    if (slots * this.bytesPerSlot > this.capBytes) {
+      throw new CapacityError('MEMORY_FULL', { what: 'the saved memory is larger than the cap', got: `${slots * this.bytesPerSlot} bytes`, expected: `at most ${this.capBytes} bytes`, todo: 'raise memoryMiB' });
+    }
+    for (const head of this.heads) head.truncate(0);
+    this.trim();
+    snapshot.heads.forEach((saved, i) => {
+      const head = this.heads[i]!;
+      this.#resize(head, saved.length);
+      head.append(saved.length, saved.keys, saved.values, 0, headWidth, saved);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const head of this.heads) head.truncate(0);
+    this.trim();
+  }
+
+  #grow(head: HeadSlots, wanted: number): void {
+    // Half as much again, so that appending is cheap on average; near the cap no more than a fair share, so that no head starves the others.
+    const generous = Math.min(Math.max(wanted, Math.ceil(head.capacity * 1.5), head.capacity + leastGrowth), Math.max(wanted, this.slotsPerHead));
+    const capacity = this.#fits(head, generous) ? generous : wanted;
+    if (!this.#fits(head, capacity)) {
+      this.trim();
+      if (!this.#fits(head, capacity)) this.#full(wanted - head.length);
+    }
+    this.#resize(head, capacity);
+  }
+
+  /** Whether the cap allows it, the old keys beside the new ones included. */
+  #fits(head: HeadSlots, capacity: number): boolean {
+    return (this.#allocatedSlots - head.capacity + capacity) * this.bytesPerSlot + head.capacity * this.shape.headWidth * 4 <= this.capBytes;
+  }
+
+  #resize(head: HeadSlots, capacity: number): void {
+    this.#allocatedSlots += capacity - head.capacity;
+    head.resize(capacity);
+    this.generation++;
+  }
+
+  #full(count: number): never {
+    throw new CapacityError('MEMORY_FULL', {
+      what: `the memory cannot take ${count} more tokens`,
+      got: `${this.longestHead} slots in the longest head, ${this.liveBytes} bytes in use`,
+      expected: `at most ${this.capBytes} bytes, which is ${this.slotsPerHead} slots a head`,
+      todo: 'raise memoryMiB, or choose a memory method that keeps less',
+    });
+  }
+}

@@ -1,0 +1,123 @@
+// The contract of memory methods: which slots of the KV cache stay, merge or go. A method decides; the stage moves the data.
+import type { z } from 'zod';
+import type { MethodInfo } from '../core/methods.ts';
+import type { SlotColumns, SlotView } from './slots.ts';
+
+/** Numbers that cost something to get, and that a method gets only when it says that it needs them. */
+export type MemoryNeed =
+  /** Attention that each slot received from the chunk's queries. */
+  | 'attention'
+  /** Keys before the rotary embedding, in `Plan` order, as the decision of DMC sees them. */
+  | 'raw-keys'
+  /** Queries of the chunk, rotated. */
+  | 'queries'
+  /** Weights trained for the method (DMC, DMS). */
+  | 'adapter';
+
+/**
+ * What happens to the slots of one head. Slots are numbered as they stand: old ones first, then, once a chunk has been attended, its tokens.
+ * - `keep`: these stay, in ascending order; the others are dropped.
+ * - `assign`: slot s becomes slot `to[s]`; −1 drops it, equal numbers merge. New numbers come up in the order 0, 1, 2, …
+ *   A merge averages keys (before the rotary embedding) and values by `weights`, or by the slots' `weight` column where absent;
+ *   weights and token counts add up, and the rest is that of the latest token.
+ */
+export type Plan = { readonly kind: 'keep'; readonly slots: Int32Array } | { readonly kind: 'assign'; readonly to: Int32Array; readonly weights?: Float32Array };
+
+/** Which head a question is about. Methods of scope `stream` are asked once, with the first head of the first layer. */
+export interface HeadPlace {
+  readonly layer: number;
+  readonly kvHead: number;
+}
+
+/** Tokens about to enter, [count] valid entries. */
+export interface Incoming extends SlotColumns {
+  readonly count: number;
+}
+
+/** A chunk that has been attended: its tokens are the last `count` slots of the view. */
+export interface Attended {
+  readonly count: number;
+  /** float32 [length]: attention received, summed over the chunk's queries and the head's group. Absent unless needed. */
+  readonly attention?: Float32Array;
+}
+
+/** A chunk between projection and attention, in one layer and head; for methods that pool inline (DMC). */
+export interface Projected {
+  readonly count: number;
+  /** float32, token t at [offset + t · stride, … + D): keys before the rotary embedding. */
+  readonly rawKeys: Float32Array;
+  /** float32, laid out alike. */
+  readonly values: Float32Array;
+  readonly offset: number;
+  readonly stride: number;
+  /** float32 [T, Q, D]: queries as they leave the graph. Absent unless needed. */
+  readonly queries?: Float32Array;
+}
+
+/** Inline pooling of a chunk: `merge[t]` 1 joins token t to the slot before it; the first slot of a head is never joined to nothing. */
+export interface PoolPlan {
+  /** uint8 [T]. */
+  readonly merge: Uint8Array;
+  /** float32 [T]: importance of each token, above 0. */
+  readonly weight: Float32Array;
+}
+
+/** One stream's decisions. All state of a method lives here. */
+export interface MemoryStream {
+  /** Before a chunk enters: what stays of the old slots. Nothing: all. */
+  before?(slots: SlotView, incoming: Incoming, place: HeadPlace): Plan | undefined;
+  /** The cap or the context leaves room for `limit` old slots only: what stays of them. Without it the stage ends with a CapacityError. */
+  room?(slots: SlotView, incoming: Incoming, limit: number, place: HeadPlace): Plan;
+  /** Between projection and attention, for methods that merge inline: queries of the chunk see running states. */
+  pool?(slots: SlotView, chunk: Projected, place: HeadPlace): PoolPlan;
+  /** Old slots that this chunk looks at, ascending; they all stay in the memory. Nothing: all. */
+  select?(slots: SlotView, chunk: Projected, place: HeadPlace): Int32Array | undefined;
+  /** After a chunk was attended: what stays of old slots and tokens. Nothing: all. */
+  after?(slots: SlotView, chunk: Attended, place: HeadPlace): Plan | undefined;
+  /** Plain data from which `open` resumes. */
+  save?(): unknown;
+}
+
+/** How much a method keeps. `fixed`: the knob is a number of things; `adaptive`: a threshold. A benchmark sweeps the knob. */
+export interface Budget<O> {
+  readonly kind: 'fixed' | 'adaptive';
+  /** The option that the budget is set by. */
+  readonly knob: keyof O & string;
+  /** Value of the knob at which everything is kept. */
+  readonly full: number;
+  /** Values worth comparing, tight to wide. */
+  readonly sweep: readonly number[];
+  /** What the stated options promise never to exceed, for a memory without dialogue. */
+  limit(options: O): { readonly frames?: number; readonly slotsPerHead?: number };
+}
+
+export interface OpenContext {
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headWidth: number;
+  readonly queryHeads: number;
+  readonly contextLength: number;
+  /** What `save` gave, when a memory is restored. */
+  readonly saved?: unknown;
+}
+
+/** A memory method: the default export of a file in `methods/`. */
+export interface MemoryMethod<O extends object = Readonly<Record<string, unknown>>> extends MethodInfo {
+  /** Options with their defaults; an empty object must parse. */
+  readonly options: z.ZodType<O>;
+  readonly needs: readonly MemoryNeed[];
+  /** `stream`: one decision for all layers and heads, whose slots are the same. `layer`: one for all heads of a layer. `head`: each its own. */
+  readonly scope: 'stream' | 'layer' | 'head';
+  /** Absent: keeps everything. */
+  readonly budget?: Budget<O>;
+  /** `contiguous` closes the gaps that dropped slots leave (StreamingLLM); `stream` keeps each token's true place while the context allows. */
+  readonly positions: 'stream' | 'contiguous';
+  /** What merged slots add to their scores: `log-count` for models that were not trained with merging (token merging, arXiv 2210.09461). */
+  readonly scoreBias: 'none' | 'log-count';
+  open(options: O, context: OpenContext): MemoryStream;
+}
+
+/** Checks a method's types where it is written. */
+export function defineMemoryMethod<O extends object>(method: MemoryMethod<O>): MemoryMethod<O> {
+  return method;
+}

@@ -1,0 +1,340 @@
+// The memory stage: one stream's KV store under a method. Chunks enter whole or not at all; questions can be undone; positions stay in context.
+import { CapacityError, UserError } from '../core/errors.ts';
+import { loadMethods, methodNamed } from '../core/methods.ts';
+import { parseOptions } from '../core/options.ts';
+import type { DecoderSpec } from '../models/contract.ts';
+import { carryOut, checkPlan, type CheckedPlan } from './compact.ts';
+import { KvStore, type KvSnapshot } from './kv-store.ts';
+import type { HeadPlace, Incoming, MemoryMethod, MemoryStream, OpenContext, Plan } from './method.ts';
+import { Rotary } from './rotary.ts';
+import { createColumns, kindCode, type HeadSlots, type SlotColumns, type SlotKind } from './slots.ts';
+
+/** All memory methods, by name. */
+export function memoryMethods(): Promise<ReadonlyMap<string, MemoryMethod>> {
+  return loadMethods<MemoryMethod>(new URL('./methods/', import.meta.url));
+}
+
+/** Where tokens that follow each other come from. */
+export interface TokenOrigin {
+  readonly kind: SlotKind;
+  /** Frame number (`visual`, `wrap`) or turn number (`question`, `answer`); −1 for the opening. */
+  readonly source: number;
+  /** Media time in seconds. */
+  readonly timeSec: number;
+  /** Number of the first token within its frame, for `visual`. Default 0. */
+  readonly firstPlace?: number;
+}
+
+/** Tokens of one origin within a chunk. */
+export interface Stretch {
+  readonly count: number;
+  readonly origin: TokenOrigin;
+}
+
+export interface MemoryOptions {
+  /** Name of a file in `methods/`. */
+  readonly method: string;
+  /** The method's own options. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Hard cap on allocated bytes. Default: none. */
+  readonly capBytes?: number;
+}
+
+export interface MemoryReport {
+  readonly liveBytes: number;
+  readonly allocatedBytes: number;
+  readonly capBytes: number;
+  /** Slots in use over all layers and heads. */
+  readonly slots: number;
+  /** Tokens that went in since the stream opened. */
+  readonly tokensSeen: number;
+  readonly longestHead: number;
+}
+
+/** A point to return to with `undo`. */
+export interface MemoryMark {
+  readonly tokensSeen: number;
+}
+
+interface OpenMark extends MemoryMark {
+  position: number;
+  readonly lengths: Int32Array;
+}
+
+/** A memory as plain data, for a file. */
+export interface MemorySnapshot {
+  readonly method: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly position: number;
+  readonly tokensSeen: number;
+  readonly store: KvSnapshot;
+  readonly state: unknown;
+}
+
+/** One stream's memory. The decoder calls `begin`, `write` and `end`; a session marks, undoes and reads reports. */
+export class Memory implements Disposable {
+  readonly store: KvStore;
+  readonly rotary: Rotary;
+  readonly method: MemoryMethod;
+  readonly methodName: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Place in the stream of the next token. */
+  position = 0;
+  tokensSeen = 0;
+  readonly #stream: MemoryStream;
+  readonly #contextLength: number;
+  #mark: OpenMark | undefined;
+  #chunk: { readonly count: number; readonly lengths: Int32Array } | undefined;
+  #tokens: SlotColumns = createColumns(0);
+
+  private constructor(spec: DecoderSpec, methodName: string, method: MemoryMethod, options: Readonly<Record<string, unknown>>, capBytes: number, saved: unknown) {
+    this.method = method;
+    this.methodName = methodName;
+    this.options = options;
+    this.#contextLength = spec.contextLength;
+    this.store = new KvStore(spec, capBytes);
+    this.rotary = new Rotary({ headWidth: spec.headWidth, theta: spec.ropeTheta, layout: spec.ropeLayout });
+    const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ...(saved !== undefined && { saved }) };
+    this.#stream = method.open(options, context);
+  }
+
+  /**
+   * Opens an empty memory for a decoder of that shape.
+   * @throws UserError for an unknown method or wrong options
+   */
+  static async open(spec: DecoderSpec, { method, options = {}, capBytes = Infinity }: MemoryOptions, saved?: unknown): Promise<Memory> {
+    const found = methodNamed(await memoryMethods(), 'memory', method);
+    return Memory.with(spec, method, found, { options, capBytes }, saved);
+  }
+
+  /** Opens a memory under a method that is not in the folder (a reader's own). */
+  static with(spec: DecoderSpec, name: string, method: MemoryMethod, { options = {}, capBytes = Infinity }: Omit<MemoryOptions, 'method'> = {}, saved?: unknown): Memory {
+    if (!(capBytes > 0)) throw new UserError('MEMORY_CAP', { what: 'the memory cap is no size', got: `${capBytes} bytes`, expected: 'a number above 0' });
+    return new Memory(spec, name, method, parseOptions(method.options, options, `memory method ${name}`), capBytes, saved);
+  }
+
+  /** Opens a memory as `save` left it. */
+  static async restore(spec: DecoderSpec, snapshot: MemorySnapshot, capBytes = Infinity): Promise<Memory> {
+    const memory = await Memory.open(spec, { method: snapshot.method, options: snapshot.options, capBytes }, snapshot.state);
+    memory.store.restore(snapshot.store);
+    memory.position = snapshot.position;
+    memory.tokensSeen = snapshot.tokensSeen;
+    return memory;
+  }
+
+  /** Everything as plain data; not within a chunk or behind a mark. */
+  save(): MemorySnapshot {
+    if (this.#chunk || this.#mark) throw new UserError('MEMORY_BUSY', { what: 'the memory cannot be saved now', got: 'a chunk or a question under way', expected: 'a memory at rest', todo: 'finish or undo the question first' });
+    return { method: this.methodName, options: this.options, position: this.position, tokensSeen: this.tokensSeen, store: this.store.snapshot(), state: this.#stream.save?.() };
+  }
+
+  report(): MemoryReport {
+    const { liveBytes, allocatedBytes, capBytes, slots, longestHead } = this.store;
+    return { liveBytes, allocatedBytes, capBytes, slots, tokensSeen: this.tokensSeen, longestHead };
+  }
+
+  /** Whether a chunk may hold tokens of several frames: methods that act at the start of a frame must see it. */
+  get joinsFrames(): boolean {
+    return this.#stream.before === undefined;
+  }
+
+  /**
+   * Makes ready for a chunk: asks the method what goes, makes room under the cap and in the context.
+   * @param stretches of one frame at most, and from its start, unless `joinsFrames`
+   * @returns position of the first token
+   * @throws CapacityError when what is protected leaves no room; the memory is as before but for what the method dropped
+   */
+  begin(stretches: readonly Stretch[]): number {
+    if (this.#chunk) throw new UserError('MEMORY_BUSY', { what: 'a chunk is under way', expected: 'end() or abort() before the next begin()' });
+    const incoming = this.#describe(stretches);
+    const { count } = incoming;
+    if (!this.#mark && this.#stream.before) this.#ask((head, place) => this.#stream.before!(head, incoming, place));
+    this.#makeRoom(incoming, count);
+    this.store.reserve(count);
+    for (let t = 0; t < count; t++) this.#tokens.position[t] = this.position + t;
+    this.#chunk = { count, lengths: this.#lengths() };
+    return this.position;
+  }
+
+  /**
+   * Stores the chunk's keys and values of one layer; from then on they are the last slots of its heads.
+   * @param keys float32 [T, H, D], rotated
+   * @param values float32 [T, H, D]
+   */
+  write(layer: number, keys: Float32Array, values: Float32Array): void {
+    const { kvHeads, headWidth } = this.store.shape;
+    const { count } = this.#chunk!;
+    for (let h = 0; h < kvHeads; h++) this.store.head(layer, h).append(count, keys, values, h * headWidth, kvHeads * headWidth, this.#tokens);
+  }
+
+  /**
+   * The chunk has been attended in all layers: the method decides what stays.
+   * @param attention per layer and head, where the method needs it
+   */
+  end(attention?: (place: HeadPlace) => Float32Array): void {
+    const { count } = this.#chunk!;
+    this.#chunk = undefined;
+    this.position += count;
+    this.tokensSeen += count;
+    const stream = this.#stream;
+    if (stream.after && !this.#mark) this.#ask((head, place) => stream.after!(head, { count, ...(attention && { attention: attention(place) }) }, place));
+  }
+
+  /** Takes a chunk back that was begun and not ended. */
+  abort(): void {
+    if (!this.#chunk) return;
+    const { lengths } = this.#chunk;
+    this.#chunk = undefined;
+    this.store.heads.forEach((head, i) => head.truncate(lengths[i]!));
+  }
+
+  /**
+   * Marks this point. What follows can be undone exactly; until then nothing is dropped or merged.
+   * @param reserve tokens that will follow at most: room for them is made now, by dropping what the method would drop
+   * @throws CapacityError when so many do not fit
+   */
+  mark(reserve: number): MemoryMark {
+    if (this.#mark || this.#chunk) throw new UserError('MEMORY_MARKED', { what: 'a question is already under way', expected: 'undo() or keep() before the next mark()' });
+    this.#makeRoom(this.#describe([]), reserve);
+    this.store.reserve(reserve);
+    this.#mark = { tokensSeen: this.tokensSeen, position: this.position, lengths: this.#lengths() };
+    return this.#mark;
+  }
+
+  /** Forgets all that came after the mark. */
+  undo(mark: MemoryMark): void {
+    const open = this.#closeMark(mark);
+    this.store.heads.forEach((head, i) => head.truncate(open.lengths[i]!));
+    this.position = open.position;
+    this.tokensSeen = open.tokensSeen;
+  }
+
+  /** Lets what came after the mark stay. */
+  keep(mark: MemoryMark): void {
+    this.#closeMark(mark);
+  }
+
+  [Symbol.dispose](): void {
+    this.#chunk = undefined;
+    this.#mark = undefined;
+    this.store[Symbol.dispose]();
+  }
+
+  #closeMark(mark: MemoryMark): OpenMark {
+    const open = this.#mark;
+    if (open === undefined || mark !== open) throw new UserError('MEMORY_MARK', { what: 'this mark is not the open one', expected: 'the mark that mark() gave last, once' });
+    this.abort();
+    this.#mark = undefined;
+    return open;
+  }
+
+  #lengths(): Int32Array {
+    return Int32Array.from(this.store.heads, ({ length }) => length);
+  }
+
+  #describe(stretches: readonly Stretch[]): Incoming {
+    let count = 0;
+    for (const stretch of stretches) count += stretch.count;
+    if (this.#tokens.position.length < count) this.#tokens = createColumns(count);
+    const tokens = this.#tokens;
+    let t = 0;
+    for (const { count: length, origin } of stretches) {
+      const { kind, source, timeSec, firstPlace = 0 } = origin;
+      for (let i = 0; i < length; i++, t++) {
+        tokens.position[t] = this.position + t;
+        tokens.source[t] = source;
+        tokens.place[t] = kind === 'visual' ? firstPlace + i : -1;
+        tokens.kind[t] = kindCode[kind];
+        tokens.timeSec[t] = timeSec;
+        tokens.tokens[t] = 1;
+        tokens.weight[t] = 1;
+        tokens.score[t] = 0;
+      }
+    }
+    return { count, ...tokens };
+  }
+
+  /** Asks for plans in the method's scope, checks them and carries them out. Returns whether any slot went. */
+  #ask(question: (head: HeadSlots, place: HeadPlace) => Plan | undefined): boolean {
+    const { layers, kvHeads } = this.store.shape;
+    const { scope } = this.method;
+    let changed = false;
+    let plan: CheckedPlan | undefined;
+    for (let layer = 0; layer < layers; layer++) {
+      for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
+        const head = this.store.head(layer, kvHead);
+        const asks = scope === 'head' || (kvHead === 0 && (scope === 'layer' || layer === 0));
+        if (asks) {
+          const given = question(head, { layer, kvHead });
+          plan = given && checkPlan(given, head, (slot) => head.kind[slot] === kindCode.opening, this.methodName);
+        }
+        if (plan === undefined || (plan.kind === 'runs' && plan.kept === head.length)) continue;
+        carryOut(plan, head, this.rotary);
+        changed = true;
+      }
+    }
+    if (changed && this.method.positions === 'contiguous') this.#rebase(0);
+    return changed;
+  }
+
+  /** Sees to it that `count` more tokens fit under the cap and into the context. */
+  #makeRoom(incoming: Incoming, count: number): void {
+    // Heads that each decide for themselves share the cap; where all hold the same slots each has an equal part.
+    const shared = this.method.scope === 'stream';
+    const { heads, slotsPerHead } = this.store;
+    const limit = Math.min(slotsPerHead, this.#contextLength) - count;
+    const over = shared ? this.store.longestHead > limit : this.store.slots > heads.length * (slotsPerHead - count);
+    if (over) {
+      const stream = this.#stream;
+      if (stream.room && limit >= 0 && !this.#mark) {
+        const factor = shared ? 1 : (heads.length * (slotsPerHead - count)) / this.store.slots;
+        this.#ask((head, place) => stream.room!(head, incoming, shared ? limit : Math.floor(head.length * factor), place));
+      }
+      const stillOver = shared ? this.store.longestHead > limit : this.store.slots > heads.length * (slotsPerHead - count);
+      if (stillOver) {
+        const byContext = shared && this.#contextLength <= slotsPerHead;
+        throw new CapacityError(byContext ? 'CONTEXT_FULL' : 'MEMORY_FULL', {
+          what: `${count} more tokens do not fit into the ${byContext ? "model's context" : 'memory'}`,
+          got: `${this.store.longestHead} slots in the longest head under method ${this.methodName}`,
+          expected: byContext ? `at most ${this.#contextLength} positions` : `at most ${slotsPerHead} slots a head (${this.store.capBytes} bytes)`,
+          todo: stream.room ? 'raise memoryMiB or ask shorter: what is left is protected or under way' : 'choose a memory method that drops what is old (fifo, uniform), or raise memoryMiB',
+        });
+      }
+    }
+    if (this.position + count > this.#contextLength) this.#rebase(count);
+  }
+
+  /** Moves all slots to new positions, order kept, so that `count` more fit into the context. */
+  #rebase(count: number): void {
+    const { heads } = this.store;
+    const distinct = new Set<number>();
+    for (const head of this.method.scope === 'stream' ? heads.slice(0, 1) : heads) for (let slot = 0; slot < head.length; slot++) distinct.add(head.position[slot]!);
+    const order = Int32Array.from(distinct).sort();
+    // Heads that differ may hold more positions together than the context has; then neighbours share one.
+    const room = this.#contextLength - count;
+    const scale = Math.min(1, room / order.length);
+    const renumbered = new Map<number, number>();
+    order.forEach((position, rank) => renumbered.set(position, Math.floor(rank * scale)));
+    for (const head of heads) {
+      for (let slot = 0; slot < head.length; slot++) {
+        const from = head.position[slot]!;
+        const to = renumbered.get(from)!;
+        this.rotary.turn(head.keys, slot * head.headWidth, to - from);
+        head.position[slot] = to;
+      }
+    }
+    const next = (position: number) => {
+      // The first place after all slots that came before `position`.
+      let low = 0;
+      let high = order.length;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (order[middle]! < position) low = middle + 1;
+        else high = middle;
+      }
+      return low === 0 ? 0 : Math.floor((low - 1) * scale) + 1;
+    };
+    if (this.#mark) this.#mark.position = next(this.#mark.position);
+    this.position = next(this.position);
+  }
+}
