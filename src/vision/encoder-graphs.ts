@@ -10,7 +10,7 @@ import type { PackedNorm, PackedVision } from '../models/packed/contract.ts';
 const rows = (width: number): Shape => ['R', width];
 
 /**
- * Graph `step` of L + 1. Step 0 embeds patches: `patches` [R, 3·patch²], `rows` int32 [R]. Each later step takes `residual` [R, E], `query` [1, R, E],
+ * Graph `step` of L + 1. Step 0 embeds patches: `patches` [R, 3·patch²], `rows` int32 [R]. Each later step takes `incoming` [R, E], `queries` [1, R, E],
  * `keys` and `values` [1, P, E] of the layer before it. Each but the last gives `residual` [R, E] and the `query`, `key`, `value` [R, E] of its layer;
  * the last gives `encoded` [R, E].
  */
@@ -40,8 +40,8 @@ function embed(graph: Graph, spec: VisionSpec, packed: PackedVision): Value {
 function attend(graph: Graph, spec: VisionSpec, packed: PackedVision, index: number): Value {
   const layer = packed.layers[index]!;
   const all: Shape = [1, 'P', spec.width];
-  const residual = graph.input('residual', 'float32', rows(spec.width));
-  const query = graph.input('query', 'float32', [1, 'R', spec.width]);
+  const residual = graph.input('incoming', 'float32', rows(spec.width));
+  const query = graph.input('queries', 'float32', [1, 'R', spec.width]);
   const mixed = single('MultiHeadAttention', [query, graph.input('keys', 'float32', all), graph.input('values', 'float32', all)], query.shape, { num_heads: int(spec.heads) }, 'float32', 'com.microsoft');
   const attended = add(residual, linear(reshape(mixed, [-1, spec.width], rows(spec.width)), layer.output));
   const hidden = gelu(linear(norm(attended, layer.mlpNorm, spec), layer.up), spec.activation === 'gelu' ? 'none' : 'tanh');

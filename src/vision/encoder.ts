@@ -2,6 +2,7 @@
 import { UserError } from '../core/errors.ts';
 import type { ProjectorSpec, VisionSpec } from '../models/contract.ts';
 import type { PackedVision } from '../models/packed/contract.ts';
+import { readFloat32 } from '../models/packed/read-tensor.ts';
 import type { OnnxModel } from '../runtime/onnx.ts';
 import { openOnnx, Tensor } from '../runtime/onnx.ts';
 import { encoderGraph } from './encoder-graphs.ts';
@@ -46,6 +47,8 @@ export interface VisionEncoder extends AsyncDisposable {
   readonly tokensPerFrame: number;
   readonly tokenWidth: number;
   readonly layout: TokenLayout;
+  /** float32 [tokenWidth]: stands behind the last frame of a video, in families that have it. */
+  readonly newline?: Float32Array;
   /** The caches of one stream: two float32 [P, E] a layer, and what the last frame gave. */
   open(): VisionState;
   /**
@@ -65,6 +68,7 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
   const steps: OnnxModel[] = [];
   for (let step = 0; step <= spec.layers; step++) steps.push(opened.use(await openOnnx(encoderGraph(spec, packed, step).encode(), { threads })));
   const project = opened.use(await openProjector(spec, projector, layout, packed, threads));
+  const newline = packed.projector.newline && (await readFloat32(packed.projector.newline));
   const resources = opened.move();
 
   async function run(state: VisionState, patches: Float32Array, rows: Int32Array, signal: AbortSignal | undefined): Promise<void> {
@@ -82,7 +86,7 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
       const { residual, query, key, value } = state.into(step, count);
       await model.run(feeds, { residual, query, key, value });
       if (!dense) state.scatterLayer(step, rows);
-      feeds = { residual, query: new Tensor('float32', query.data as Float32Array, [1, count, spec.width]), keys: state.keys[step]!, values: state.values[step]! };
+      feeds = { incoming: residual, queries: new Tensor('float32', query.data as Float32Array, [1, count, spec.width]), keys: state.keys[step]!, values: state.values[step]! };
     }
     if (!dense) state.scatterEncoded(rows);
   }
@@ -90,10 +94,11 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
   return {
     patches: all,
     patchLength,
-    tokensPerFrame: project.tokensPerFrame,
+    tokensPerFrame: layout.count,
     tokenWidth: projector.outputWidth,
     layout,
-    open: () => new VisionState(spec, layout, project.tokensPerFrame * projector.outputWidth, projector),
+    ...(newline && { newline }),
+    open: () => new VisionState(spec, layout, layout.count * projector.outputWidth, projector),
     async encode(state, patches, { rows = state.allRows, signal } = {}) {
       if (patches.length !== all * patchLength) throw new UserError('PATCHES', { what: 'wrong number of pixels for the vision encoder', got: `${patches.length} numbers`, expected: `${all} patches of ${patchLength}` });
       checkRows(rows, all, state.valid);

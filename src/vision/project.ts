@@ -8,7 +8,6 @@ import type { TokenLayout } from './projector.ts';
 import { perceptronGraph, poolGraph, shuffleGraph } from './projector.ts';
 
 export interface Projector extends AsyncDisposable {
-  readonly tokensPerFrame: number;
   /** Brings `state.tokens` up to date after `rows` of `state.encoded` were recomputed, which touches the tokens `changed`. */
   run(state: VisionState, rows: Int32Array, changed: Int32Array): Promise<void>;
 }
@@ -32,7 +31,6 @@ async function openShuffle(vision: VisionSpec, spec: Shuffle, layout: TokenLayou
   const order = new Int32Array(patches.length);
   const scratch = new Float32Array(count * out);
   return {
-    tokensPerFrame: count,
     async run(state, _rows, changed) {
       const dense = changed.length === count;
       if (!dense) changed.forEach((token, i) => order.set(patches.subarray(token * sources, (token + 1) * sources), i * sources));
@@ -49,15 +47,13 @@ async function openShuffle(vision: VisionSpec, spec: Shuffle, layout: TokenLayou
 async function openPooled(vision: VisionSpec, spec: Pooled, layout: TokenLayout, packed: PackedVision, threads: number): Promise<Projector> {
   await using opened = new AsyncDisposableStack();
   const perceptron = opened.use(await openOnnx(perceptronGraph(spec, packed).encode(), { threads }));
-  const pool = opened.use(await openOnnx(poolGraph(spec, layout, packed).encode(), { threads }));
+  const pool = opened.use(await openOnnx(poolGraph(spec, layout).encode(), { threads }));
   const resources = opened.move();
   const out = spec.outputWidth;
   const all = vision.columns * vision.rows;
-  const tokensPerFrame = layout.count + (spec.newlineToken ? 1 : 0);
   const encoded = new Float32Array(all * vision.width);
   const scratch = new Float32Array(all * out);
   return {
-    tokensPerFrame,
     async run(state, rows) {
       const count = rows.length;
       const dense = count === all;
@@ -66,7 +62,7 @@ async function openPooled(vision: VisionSpec, spec: Pooled, layout: TokenLayout,
       const projected = (dense ? state.projected : scratch).subarray(0, count * out);
       await perceptron.run({ encoded: new Tensor('float32', features, [count, vision.width]) }, { projected: new Tensor('float32', projected, [count, out]) });
       if (!dense) scatter(scratch, rows, state.projected, out);
-      await pool.run({ projected: new Tensor('float32', state.projected, [all, out]) }, { tokens: new Tensor('float32', state.tokens, [tokensPerFrame, out]) });
+      await pool.run({ projected: new Tensor('float32', state.projected, [all, out]) }, { tokens: new Tensor('float32', state.tokens, [layout.count, out]) });
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

@@ -1,13 +1,13 @@
 // The projector: encoded patches to visual tokens, and which patches each token stands for.
 import { Graph } from '../graph/graph.ts';
-import { linear, weight } from '../graph/linear.ts';
-import { concat, gather, gelu, mul, reduceSum, reshape } from '../graph/ops.ts';
+import { linear } from '../graph/linear.ts';
+import { gather, gelu, mul, reduceSum, reshape } from '../graph/ops.ts';
 import type { ProjectorSpec, VisionSpec } from '../models/contract.ts';
 import type { PackedVision } from '../models/packed/contract.ts';
 
 /** The patches that the tokens of a frame are made of. */
 export interface TokenLayout {
-  /** Visual tokens of one frame, without a newline token. */
+  /** Visual tokens of one frame, the newline token of a video not counted. */
   readonly count: number;
   readonly columns: number;
   readonly rows: number;
@@ -83,13 +83,12 @@ export function perceptronGraph(spec: Extract<ProjectorSpec, { kind: 'mlp-pooled
   return graph;
 }
 
-/** `projected` [P, out] → `tokens` [tokens of a frame, out], the newline token last where there is one. */
-export function poolGraph(spec: Extract<ProjectorSpec, { kind: 'mlp-pooled' }>, layout: TokenLayout, packed: PackedVision): Graph {
+/** `projected` [P, out] → `tokens` [tokens of a frame, out]. */
+export function poolGraph(spec: Extract<ProjectorSpec, { kind: 'mlp-pooled' }>, layout: TokenLayout): Graph {
   const graph = new Graph('pool');
   const order = graph.constant(layout.patches, 'int32', [layout.count, layout.sources], 'order');
   const shares = graph.constant(layout.shares!, 'float32', [layout.count, layout.sources, 1], 'shares');
-  const tokens = reduceSum(mul(gather(graph.input('projected', 'float32', ['P', spec.outputWidth]), order), shares), [1], false);
-  const newline = spec.newlineToken ? packed.projector.newline : undefined;
-  graph.output('tokens', newline ? concat([tokens, reshape(weight(graph, newline), [1, spec.outputWidth])], 0) : tokens);
+  const picked = gather(graph.input('projected', 'float32', ['P', spec.outputWidth]), order);
+  graph.output('tokens', reduceSum(mul(picked, shares), [1], false));
   return graph;
 }
