@@ -1,0 +1,100 @@
+// Training graphs: one step as one ONNX model (forward, backward, clipping, AdamW), or, to accumulate, its two halves; and the forward pass alone.
+import { UserError } from '../core/errors.ts';
+import { gradients } from '../graph/gradient.ts';
+import type { Value } from '../graph/graph.ts';
+import { Graph } from '../graph/graph.ts';
+import { add, identity, mul } from '../graph/ops.ts';
+import { adamw, clipFactor } from './adamw.ts';
+import type { AdamWOptions, StepScalars } from './adamw.ts';
+import type { ParameterSpec } from './parameters.ts';
+import { feedNames } from './parameters.ts';
+
+/** What a forward pass gives: a loss to lower, and whatever else is worth knowing. */
+export interface Objective {
+  /** float32 [] */
+  readonly loss: Value;
+  /** Outputs of the graph under these names. */
+  readonly metrics: Readonly<Record<string, Value>>;
+}
+
+/** Adds a forward pass to a graph whose weights are there already. Its other inputs it declares itself. */
+export type Forward = (graph: Graph, weight: (name: string) => Value) => Objective;
+
+export interface StepOptions extends AdamWOptions {
+  /** Groups, in order: each has inputs `rate <group>` and `keep <group>`. */
+  readonly groups: readonly string[];
+}
+
+const reserved = new Set(['loss', 'gradientNorm']);
+
+function begin(name: string, specs: readonly ParameterSpec[], forward: Forward) {
+  const graph = new Graph(name);
+  const weights = new Map(specs.map((spec) => [spec.name, graph.input(feedNames.weight(spec.name), 'float32', spec.shape)]));
+  const objective = forward(graph, (wanted) => {
+    const found = weights.get(wanted);
+    if (!found) throw new UserError('PARAMETER_UNKNOWN', { what: `the forward pass ${name} uses a parameter that is not declared`, got: wanted });
+    return found;
+  });
+  graph.output('loss', objective.loss);
+  for (const [metric, value] of Object.entries(objective.metrics)) {
+    if (reserved.has(metric)) throw new UserError('METRIC_NAME', { what: 'a metric has a reserved name', got: metric });
+    graph.output(metric, value);
+  }
+  return { graph, weights, loss: objective.loss };
+}
+
+/** The forward pass alone, for evaluation. */
+export function evaluationGraph(name: string, specs: readonly ParameterSpec[], forward: Forward): Graph {
+  return begin(name, specs, forward).graph;
+}
+
+/**
+ * A whole step. Inputs: weights, moments, the scalars of `stepScalars`, the forward pass's own. Outputs: loss, metrics, `gradientNorm`, and
+ * new weights and moments under the names of the old, with `next ` before. Outputs may be written over the inputs: the clip factor needs
+ * every gradient, so no update begins before the last use of a weight, and updates are element-wise.
+ */
+export function stepGraph(name: string, specs: readonly ParameterSpec[], forward: Forward, options: StepOptions): Graph {
+  const { graph, weights, loss } = begin(name, specs, forward);
+  const slopes = gradients(loss, specs.map((spec) => weights.get(spec.name)!));
+  update(graph, specs, weights, slopes, options);
+  return graph;
+}
+
+/** Adds a batch's gradients, times `share`, to the sums given as inputs `gradient <name>`; outputs have `next ` before. */
+export function accumulationGraph(name: string, specs: readonly ParameterSpec[], forward: Forward, share: number): Graph {
+  const { graph, weights, loss } = begin(name, specs, forward);
+  const slopes = gradients(mul(loss, graph.scalar(share)), specs.map((spec) => weights.get(spec.name)!));
+  specs.forEach((spec, i) => {
+    const sum = graph.input(feedNames.gradient(spec.name), 'float32', spec.shape);
+    graph.output(`next ${feedNames.gradient(spec.name)}`, add(sum, slopes[i]!));
+  });
+  return graph;
+}
+
+/** The update alone, from gradients given as inputs. */
+export function updateGraph(name: string, specs: readonly ParameterSpec[], options: StepOptions): Graph {
+  const graph = new Graph(name);
+  const weights = new Map(specs.map((spec) => [spec.name, graph.input(feedNames.weight(spec.name), 'float32', spec.shape)]));
+  update(graph, specs, weights, specs.map((spec) => graph.input(feedNames.gradient(spec.name), 'float32', spec.shape)), options);
+  return graph;
+}
+
+function update(graph: Graph, specs: readonly ParameterSpec[], weights: ReadonlyMap<string, Value>, slopes: readonly Value[], options: StepOptions): void {
+  const meanCorrection = graph.input('meanCorrection', 'float32', []);
+  const rootCorrection = graph.input('rootCorrection', 'float32', []);
+  const scalars = new Map<string, StepScalars>(
+    options.groups.map((group) => [group, { rate: graph.input(`rate ${group}`, 'float32', []), keep: graph.input(`keep ${group}`, 'float32', []), meanCorrection, rootCorrection }]),
+  );
+  const { norm, factor } = clipFactor(slopes, options.maxGradientNorm);
+  graph.output('gradientNorm', identity(norm));
+  specs.forEach((spec, i) => {
+    const group = scalars.get(spec.group);
+    if (!group) throw new UserError('PARAMETER_GROUP', { what: `parameter ${spec.name} belongs to no known group`, got: spec.group, expected: options.groups.join(', ') });
+    const mean = graph.input(feedNames.mean(spec.name), 'float32', spec.shape);
+    const square = graph.input(feedNames.square(spec.name), 'float32', spec.shape);
+    const next = adamw(graph, { weight: weights.get(spec.name)!, mean, square }, slopes[i]!, factor, group, options);
+    graph.output(`next ${feedNames.weight(spec.name)}`, next.weight);
+    graph.output(`next ${feedNames.mean(spec.name)}`, next.mean);
+    graph.output(`next ${feedNames.square(spec.name)}`, next.square);
+  });
+}
