@@ -42,6 +42,8 @@ export interface EncodedFrame {
 export interface VisionEncoder extends AsyncDisposable {
   /** P. */
   readonly patches: number;
+  /** Patches across and down. */
+  readonly grid: { readonly columns: number; readonly rows: number };
   /** 3 · patch²: numbers in one patch. */
   readonly patchLength: number;
   readonly tokensPerFrame: number;
@@ -93,6 +95,7 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
 
   return {
     patches: all,
+    grid: { columns: spec.columns, rows: spec.rows },
     patchLength,
     tokensPerFrame: layout.count,
     tokenWidth: projector.outputWidth,

@@ -1,0 +1,140 @@
+// The contract of vision methods, run on every file of methods/.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRandom } from '../core/random.ts';
+import { openCheckpoint } from '../models/checkpoint.ts';
+import { openWeights } from '../models/packed/open.ts';
+import type { VisionEncoder } from './encoder.ts';
+import { openVisionEncoder } from './encoder.ts';
+import { defineVisionMethod } from './method.ts';
+import { VisionStream, visionMethods } from './stage.ts';
+
+let cache: string;
+let resources: AsyncDisposableStack;
+let encoder: VisionEncoder;
+beforeAll(async () => {
+  cache = await mkdtemp(join(tmpdir(), 'thalweg-vision-methods-'));
+  resources = new AsyncDisposableStack();
+  const checkpoint = await openCheckpoint(join(import.meta.dirname, '../../test/goldens/checkpoints/smolvlm-tiny'));
+  const weights = resources.use(await openWeights(checkpoint, 'float32', cache));
+  encoder = resources.use(await openVisionEncoder({ spec: checkpoint.vision!.spec, projector: checkpoint.vision!.projector }, weights.vision!, { threads: 1 }));
+});
+afterAll(async () => {
+  await resources.disposeAsync();
+  await rm(cache, { recursive: true });
+});
+
+/** Frames in which a few patches change from one to the next. */
+function video(seed: number, frames: number): Float32Array[] {
+  const random = createRandom(seed);
+  const length = encoder.patches * encoder.patchLength;
+  const list = [Float32Array.from({ length }, () => random.normal())];
+  while (list.length < frames) {
+    const next = list.at(-1)!.slice();
+    for (let n = 0; n < 3; n++) {
+      const patch = random.int(0, encoder.patches);
+      for (let i = 0; i < encoder.patchLength; i++) next[patch * encoder.patchLength + i] = random.normal();
+    }
+    list.push(next);
+  }
+  return list;
+}
+
+const methods = await visionMethods();
+
+describe.each([...methods])('vision method %s', (_name, method) => {
+  test('says what it is, and needs no options', () => {
+    expect(method.summary.length).toBeGreaterThan(10);
+    expect(method.source.length).toBeGreaterThan(3);
+    expect(method.options.safeParse({}).success).toBe(true);
+  });
+
+  test('with its full budget the tokens are those of the dense encoder, bit for bit', async () => {
+    const stream = new VisionStream(encoder, method, method.budget ? { [method.budget.knob]: method.budget.full } : {});
+    for (const [index, frame] of video(1, 4).entries()) {
+      const seen = await stream.see(frame, index);
+      const dense = await encoder.encode(encoder.open(), frame);
+      expect(seen.tokens).toEqual(dense.tokens);
+      expect([...seen.places]).toEqual(Array.from({ length: encoder.tokensPerFrame }, (_, place) => place));
+    }
+  });
+
+  test('no state leaks between streams', async () => {
+    const [alone, left, right] = [new VisionStream(encoder, method), new VisionStream(encoder, method), new VisionStream(encoder, method)];
+    const [frames, others] = [video(2, 4), video(3, 4)];
+    for (const [index, frame] of frames.entries()) {
+      const expected = { ...(await alone.see(frame, index)) };
+      const tokens = expected.tokens.slice();
+      const seen = await left.see(frame, index);
+      expect(seen.tokens).toEqual(tokens);
+      expect(seen.recomputed).toBe(expected.recomputed);
+      await right.see(others[index]!, index);
+    }
+  });
+
+  test('a stated limit of patches is kept', async () => {
+    const budget = method.budget;
+    for (const knob of budget?.sweep ?? [undefined]) {
+      const given = knob === undefined ? {} : { [budget!.knob]: knob };
+      const limit = budget?.limit?.(method.options.parse(given), encoder.patches) ?? encoder.patches;
+      const stream = new VisionStream(encoder, method, given);
+      for (const [index, frame] of video(4, 4).entries()) {
+        const { recomputed, places } = await stream.see(frame, index);
+        expect(recomputed).toBeLessThanOrEqual(index === 0 ? encoder.patches : limit);
+        expect([...places]).toEqual([...new Set(places)].sort((a, b) => a - b));
+      }
+    }
+  });
+
+  test('an aborted frame is made good by the next', async () => {
+    const stream = new VisionStream(encoder, method);
+    const [first, second] = video(5, 2);
+    await stream.see(first!, 0);
+    await expect(stream.see(second!, 1, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    const { recomputed } = await stream.see(second!, 2);
+    expect(recomputed).toBe(encoder.patches);
+  });
+});
+
+describe('the stage', () => {
+  const only = (to: Int32Array) => defineVisionMethod({ ...methods.get('all')!, open: () => ({ tokens: () => to }) });
+
+  test('drops and merges tokens as planned', async () => {
+    const [frame] = video(6, 1);
+    const dense = await encoder.encode(encoder.open(), frame!);
+    const { tokens, places } = await new VisionStream(encoder, only(Int32Array.of(-1, 0, 1, 0))).see(frame!, 0);
+    expect([...places]).toEqual([1, 2]);
+    const width = encoder.tokenWidth;
+    for (let i = 0; i < width; i++) {
+      expect(tokens[i]).toBeCloseTo((dense.tokens[width + i]! + dense.tokens[3 * width + i]!) / 2, 5);
+      expect(tokens[width + i]).toBe(dense.tokens[2 * width + i]);
+    }
+  });
+
+  test.each([[[0, 2, 1, 3]], [[0, 1]], [[0, -2, 1, 2]]])('a plan that is none (%j) is an error', async (plan) => {
+    await expect(new VisionStream(encoder, only(Int32Array.from(plan))).see(video(7, 1)[0]!, 0)).rejects.toThrow(/vision method/u);
+  });
+
+  test('methods see differences to what each patch was last computed from, and ages', async () => {
+    const seen: { difference: Float32Array; age: Int32Array }[] = [];
+    const watcher = defineVisionMethod({
+      ...methods.get('all')!,
+      needs: ['difference'],
+      open: () => ({
+        patches: ({ difference, age }) => {
+          seen.push({ difference: difference!.slice(), age: age.slice() });
+          return Int32Array.of(1);
+        },
+      }),
+    });
+    const stream = new VisionStream(encoder, watcher);
+    const [first] = video(8, 1);
+    const shifted = (by: number) => first!.map((value) => value + by);
+    for (const [index, frame] of [first!, shifted(1), shifted(3)].entries()) await stream.see(frame, index);
+    expect(seen.map(({ age }) => [age[0], age[1]])).toEqual([[1, 1], [2, 1]]);
+    expect(seen[1]!.difference[0]).toBeCloseTo(3, 4);
+    expect(seen[1]!.difference[1]).toBeCloseTo(2, 4);
+  });
+});
