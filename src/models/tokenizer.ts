@@ -64,7 +64,8 @@ export async function openTokenizer(folder: string, vocabulary: number): Promise
   }
   return {
     encode: (text) => Int32Array.from(tokenizer.encode(text, { add_special_tokens: false }).ids),
-    decode: (ids) => tokenizer.decode(Array.from(ids), { skip_special_tokens: true }),
+    // The library refuses an empty list.
+    decode: (ids) => (ids.length === 0 ? '' : tokenizer.decode(Array.from(ids), { skip_special_tokens: true })),
     idOf: (token) => tokenizer.token_to_id(token),
     isSpecial: (id) => special.has(id),
     roles,
