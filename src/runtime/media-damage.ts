@@ -1,72 +1,110 @@
-// Which pictures are whole: damage spreads from a picture to those predicted from it, until a key frame.
+// Which pictures are whole: damage spreads from a picture to those predicted from it, until the next key frame.
+
+/** A picture as it was coded: its place, and the key frame that it hangs on. */
+export interface CodedPicture {
+  /** Place in the order of coding. */
+  readonly place: number;
+  readonly pts: bigint;
+  readonly group: PictureGroup;
+}
+
+/** The pictures from one key frame to the next, in the order of coding. */
+interface PictureGroup {
+  readonly keyPts: bigint;
+  readonly before: PictureGroup | undefined;
+  /** First damaged place; Infinity while all is whole. */
+  firstDamage: number;
+  /** Pictures left out so far. */
+  lostCount: number;
+}
 
 /** Follows packets in the order of coding and pictures in the order of display. */
 export interface DamageTracker {
-  /** A packet goes to the decoder. Returns its place in the order of coding. */
-  packet(pts: bigint, isKey: boolean): number;
-  /** The decoder refused the packet of that place. */
-  brokenPacket(order: number): void;
+  /** A packet goes to the decoder. */
+  packet(pts: bigint, isKey: boolean): CodedPicture;
+  /** The decoder refused that packet. */
+  refused(coded: CodedPicture): void;
   /** Something between packets was lost. */
   gap(): void;
-  /** A picture comes out; whether it and all that it was predicted from are whole. */
-  picture(pts: bigint, broken: boolean): boolean;
+  /** A picture comes out of the decoder, perhaps with errors. */
+  picture(pts: bigint, broken: boolean): CodedPicture;
+  /** Whether the decoder has said all it will about what that picture was predicted from. */
+  isSettled(coded: CodedPicture): boolean;
+  /** Waits no longer for packets coded before that picture: they gave none. */
+  settle(coded: CodedPicture): void;
+  isWhole(coded: CodedPicture): boolean;
   /** After a seek nothing of the past matters. */
   reset(): void;
 }
 
-interface Coded {
-  readonly order: number;
-  readonly pts: bigint;
-  /** Place and time of the last key frame at or before this packet in the order of coding. */
-  readonly keyOrder: number;
-  readonly keyPts: bigint;
-  readonly previousKeyOrder: number;
-}
-
 /** Coded pictures that are remembered while the decoder reorders them: more than any codec holds. */
 const REMEMBERED = 256;
+/** Streams without key frames (intra refresh) heal by themselves: pictures after which one is believed again. */
+const HEALED_AFTER = 250;
 /** FFmpeg's AV_NOPTS_VALUE: such pictures are taken to come out in the order of coding. */
 const NO_TIME = -(2n ** 63n);
 
 export function createDamageTracker(): DamageTracker {
-  let coded = new Map<bigint, Coded>();
-  let order = 0;
-  let outputOrder = 0;
-  let key = { order: 0, pts: 0n, previous: 0 };
-  let damagedOrders: number[] = [];
+  const startGroup = (keyPts: bigint, before?: PictureGroup): PictureGroup => ({ keyPts, before, firstDamage: Infinity, lostCount: 0 });
+  let byTime = new Map<bigint, CodedPicture>();
+  let pending = new Set<number>();
+  let nextPlace = 0;
+  let group = startGroup(0n);
 
+  const damage = (at: PictureGroup, place: number) => (at.firstDamage = Math.min(at.firstDamage, place));
   return {
     packet(pts, isKey) {
-      const place = order++;
-      if (isKey) key = { order: place, pts, previous: key.order };
-      if (pts !== NO_TIME) coded.set(pts, { order: place, pts, keyOrder: key.order, keyPts: key.pts, previousKeyOrder: key.previous });
-      if (coded.size > REMEMBERED) for (const oldest of coded.keys()) {
-        coded.delete(oldest);
-        break;
+      // The link to the group before is kept one step deep, or memory would grow with the stream.
+      if (isKey) group = startGroup(pts, { ...group, before: undefined });
+      const coded: CodedPicture = { place: nextPlace++, pts, group };
+      if (pts !== NO_TIME) {
+        byTime.set(pts, coded);
+        pending.add(coded.place);
+        if (byTime.size > REMEMBERED) {
+          const [oldest] = byTime.keys();
+          byTime.delete(oldest!);
+        }
       }
-      return place;
+      return coded;
     },
-    brokenPacket(place) {
-      damagedOrders.push(place);
+    refused(coded) {
+      pending.delete(coded.place);
+      damage(coded.group, coded.place);
     },
     gap() {
-      damagedOrders.push(order);
+      // Between the last packet and the next: the last is whole, and the next too if it is a key frame.
+      damage(group, nextPlace - 0.5);
     },
     picture(pts, broken) {
-      const found = coded.get(pts);
-      const place = found?.order ?? outputOrder;
-      outputOrder = Math.max(outputOrder, place + 1);
-      if (broken) damagedOrders.push(place);
-      if (damagedOrders.length === 0) return true;
+      const coded = byTime.get(pts) ?? { place: nextPlace - 1, pts, group };
+      byTime.delete(pts);
+      pending.delete(coded.place);
+      if (broken) damage(coded.group, coded.place);
+      return coded;
+    },
+    isSettled(coded) {
+      // In the order of insertion, so the first is the lowest.
+      const [lowest] = pending;
+      return lowest === undefined || lowest > coded.place;
+    },
+    settle(coded) {
+      for (const place of pending) {
+        if (place >= coded.place) break;
+        pending.delete(place);
+      }
+    },
+    isWhole({ place, pts, group: own }) {
       // Pictures shown before their key frame but coded after it may look back across it (open groups of pictures).
-      const since = found === undefined ? key.order : found.pts < found.keyPts ? found.previousKeyOrder : found.keyOrder;
-      damagedOrders = damagedOrders.filter((damaged) => damaged >= key.previous - 1);
-      return !damagedOrders.some((damaged) => damaged >= since && damaged <= place);
+      const leading = pts < own.keyPts && own.before !== undefined && own.before.firstDamage !== Infinity;
+      if (place < own.firstDamage && !leading) return true;
+      if (++own.lostCount >= HEALED_AFTER) own.firstDamage = Infinity;
+      return false;
     },
     reset() {
-      coded = new Map();
-      damagedOrders = [];
-      [order, outputOrder, key] = [0, 0, { order: 0, pts: 0n, previous: 0 }];
+      byTime = new Map();
+      pending = new Set();
+      nextPlace = 0;
+      group = startGroup(0n);
     },
   };
 }

@@ -107,8 +107,9 @@ export async function openPacketInput(input: MediaInput, options: PacketInputOpt
   for (const other of format.streams) if (other.index !== stream.index) other.discard = AVDISCARD_ALL;
   const timeBase = stream.timeBase.num / stream.timeBase.den;
   const secondsOf = (value: bigint, unit: number) => (value === AV_NOPTS_VALUE ? undefined : Number(value) * unit);
-  const streamDurationSec = secondsOf(stream.duration, timeBase) ?? taggedDurationSec(stream.metadata?.get('DURATION') ?? null);
-  const durationSec = streamDurationSec ?? secondsOf(format.duration, 1 / MICROSECONDS);
+  const fileDurationSec = secondsOf(format.duration, 1 / MICROSECONDS);
+  const streamDurationSec = secondsOf(stream.duration, timeBase) ?? taggedDurationSec(stream.metadata?.get('DURATION') ?? null) ?? (format.nbStreams === 1 ? fileDurationSec : undefined);
+  const durationSec = streamDurationSec ?? fileDurationSec;
   const resources = stack.move();
 
   return {

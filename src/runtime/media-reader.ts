@@ -2,6 +2,13 @@
 import { Codec, CodecContext, Dictionary, Frame, Packet, avGetCodecName, avGetPixFmtName } from 'node-av';
 import type { Stream } from 'node-av';
 import {
+  AV_CODEC_ID_APNG,
+  AV_CODEC_ID_DNXHD,
+  AV_CODEC_ID_FFV1,
+  AV_CODEC_ID_JPEG2000,
+  AV_CODEC_ID_MJPEG,
+  AV_CODEC_ID_PNG,
+  AV_CODEC_ID_PRORES,
   AV_CODEC_ID_VP8,
   AV_CODEC_ID_VP9,
   AV_FRAME_DATA_DISPLAYMATRIX,
@@ -27,6 +34,7 @@ import type { MotionVectors, PictureType } from '../core/frame.ts';
 import { createPictureConverter, geometryOf } from './media-convert.ts';
 import type { PictureLimits, RgbPicture } from './media-convert.ts';
 import { createDamageTracker } from './media-damage.ts';
+import type { CodedPicture } from './media-damage.ts';
 import { END_OF_FILE, INVALID_DATA, TRY_AGAIN, checked, mediaErrorOf } from './media-ffmpeg.ts';
 import { openPacketInput } from './media-input.ts';
 import type { MediaInput, PacketInputOptions } from './media-input.ts';
@@ -36,6 +44,17 @@ import type { Orientation } from './media-rotation.ts';
 
 /** Larger pictures are refused by the decoder, before it takes memory for them. */
 const MAX_CODED_PIXELS = 16_384 * 16_384;
+/**
+ * Decoders of the MPEG family conceal errors and flag the picture. Those of still pictures pass broken ones as whole unless they are told to
+ * refuse (`explode`), which in turn would cost H.264 an innocent picture in reorder for each refusal.
+ */
+const LENIENT = 'crccheck+bitstream+buffer';
+const STRICT = 'crccheck+bitstream+buffer+explode';
+const STRICT_CODECS: ReadonlySet<number> = new Set([AV_CODEC_ID_MJPEG, AV_CODEC_ID_PNG, AV_CODEC_ID_APNG, AV_CODEC_ID_JPEG2000, AV_CODEC_ID_PRORES, AV_CODEC_ID_DNXHD, AV_CODEC_ID_FFV1]);
+/** Pictures held back at most until those that they were predicted from have come out, flagged or not: the deepest reorder of H.264 and HEVC. */
+const MAX_HELD = 16;
+/** Refusals in a row after which the stream is taken to bend the standard (cameras write odd headers), and decoding turns lenient. */
+const MAX_STRICT_REFUSALS = 12;
 /** Reads that fail in a row before a damaged file is taken to have ended. */
 const MAX_READ_FAILURES = 64;
 
@@ -117,20 +136,19 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
   const packet = new Packet();
   packet.alloc();
   stack.defer(() => packet.free());
-  let current = new Frame();
-  let spare = new Frame();
-  for (const frame of [current, spare]) {
-    frame.alloc();
-    stack.defer(() => frame.free());
-  }
+  const frames = stack.use(createFramePool());
+  /** In the order of display; the first is handed out next. */
+  const held: { readonly frame: Frame; readonly coded: CodedPicture }[] = [];
 
   const streamOrientation = orientationOf(stream.codecpar.getCodedSideData(AV_PKT_DATA_DISPLAYMATRIX));
   const unitSec = stream.timeBase.num / stream.timeBase.den;
   const secondsOf = (ticks: bigint) => (ticks === AV_NOPTS_VALUE ? undefined : Number(ticks) * unitSec);
   const damage = createDamageTracker();
   const stats = { decodedCount: 0, damagedCount: 0, readMs: 0, decodeMs: 0, convertMs: 0 };
+  const keepAll = options.damagedPictures === 'keep';
   let state: 'reading' | 'draining' | 'ended' = 'reading';
   let readFailures = 0;
+  let refusals = 0;
   let lastFailure: unknown;
 
   function reportDamage(pictureCount: number, timeSec: number | undefined, reason: string): void {
@@ -159,52 +177,59 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
       state = 'draining';
       await decoder.sendPacket(null);
     } else {
-      const order = damage.packet(packet.pts, packet.isKeyframe);
-      const code = packet.hasFlags(AV_PKT_FLAG_CORRUPT) ? INVALID_DATA : await decoder.sendPacket(packet);
+      const coded = damage.packet(packet.pts, packet.isKeyframe);
+      const cut = packet.hasFlags(AV_PKT_FLAG_CORRUPT);
+      const code = cut ? INVALID_DATA : await decoder.sendPacket(packet);
       if (code === -constants.errno.ENOMEM) throw mediaErrorOf(code, `cannot decode ${name}`);
-      if (code < 0 && code !== END_OF_FILE) {
+      if (code >= 0 || code === END_OF_FILE) refusals = 0;
+      else {
         lastFailure = mediaErrorOf(code, `cannot decode a picture of ${name}`);
-        damage.brokenPacket(order);
-        reportDamage(1, secondsOf(packet.pts), packet.hasFlags(AV_PKT_FLAG_CORRUPT) ? 'a packet cut or garbled' : 'a picture that cannot be decoded');
+        damage.refused(coded);
+        reportDamage(1, secondsOf(packet.pts), cut ? 'a packet cut or garbled' : 'a picture that cannot be decoded');
+        if (!cut && ++refusals === MAX_STRICT_REFUSALS) checked(decoder.setOption('err_detect', LENIENT), `cannot decode ${name}`);
       }
     }
     stats.decodeMs += performance.now() - sentMs;
   }
 
-  /** The next picture the decoder gives, whole or not; undefined when it wants a packet. */
-  async function receive(): Promise<Frame | undefined> {
+  /** Takes one picture from the decoder, whole or not; false when it wants a packet or has no more. */
+  async function receive(): Promise<boolean> {
     const startMs = performance.now();
-    const code = await decoder.receiveFrame(spare);
+    const frame = frames.take();
+    const code = await decoder.receiveFrame(frame);
     stats.decodeMs += performance.now() - startMs;
-    if (code === TRY_AGAIN) return undefined;
-    if (code === END_OF_FILE) {
-      state = 'ended';
-      return undefined;
+    if (code >= 0) {
+      stats.decodedCount += 1;
+      const broken = frame.decodeErrorFlags !== 0 || frame.hasFlags(AV_FRAME_FLAG_CORRUPT);
+      held.push({ frame, coded: damage.picture(frame.pts, broken) });
+      return true;
     }
-    if (code < 0) {
-      if (code === -constants.errno.ENOMEM) throw mediaErrorOf(code, `cannot decode ${name}`);
+    frames.give(frame);
+    if (code === END_OF_FILE) state = 'ended';
+    else if (code === -constants.errno.ENOMEM) throw mediaErrorOf(code, `cannot decode ${name}`);
+    else if (code !== TRY_AGAIN) {
       lastFailure = mediaErrorOf(code, `cannot decode a picture of ${name}`);
       damage.gap();
       reportDamage(1, undefined, 'a picture that cannot be decoded');
-      return undefined;
     }
-    stats.decodedCount += 1;
-    return spare;
+    return false;
   }
 
   async function next(): Promise<Frame | undefined> {
-    while (state !== 'ended') {
-      const frame = await receive();
-      if (frame === undefined) {
-        if (state === 'reading') await feed();
-        continue;
+    for (;;) {
+      const head = held[0];
+      if (head !== undefined && (keepAll || state === 'ended' || held.length > MAX_HELD || damage.isSettled(head.coded))) {
+        held.shift();
+        damage.settle(head.coded);
+        if (damage.isWhole(head.coded) || keepAll) return head.frame;
+        reportDamage(1, secondsOf(head.frame.bestEffortTimestamp), 'a damaged picture, or one predicted from it');
+        frames.give(head.frame);
+      } else if (state === 'ended') {
+        return undefined;
+      } else if (!(await receive()) && state === 'reading') {
+        await feed();
       }
-      const broken = frame.decodeErrorFlags !== 0 || frame.hasFlags(AV_FRAME_FLAG_CORRUPT);
-      const whole = damage.picture(frame.pts, broken);
-      if (whole || options.damagedPictures === 'keep') return frame;
-      reportDamage(1, secondsOf(frame.bestEffortTimestamp), broken ? 'a picture with errors' : 'a picture predicted from a damaged one');
     }
-    return undefined;
   }
 
   function pictureOf(frame: Frame): DecodedPicture {
@@ -256,6 +281,7 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
     startSec: packets.startSec,
   };
   const resources = stack.move();
+  let current: Frame | undefined;
 
   return {
     info,
@@ -263,21 +289,43 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
     async read() {
       const frame = first ?? (await next());
       first = undefined;
-      if (frame === undefined) return undefined;
-      // The picture that was handed out before becomes the decoder's next target.
-      [current, spare] = [frame, current];
-      spare.unref();
-      return pictureOf(current);
+      if (current !== undefined) frames.give(current);
+      current = frame;
+      return frame === undefined ? undefined : pictureOf(frame);
     },
     async seek(timeSec) {
       if (!(await packets.seek(timeSec))) return false;
       decoder.flushBuffers();
       damage.reset();
+      for (const { frame } of held.splice(0)) frames.give(frame);
       first = undefined;
       state = 'reading';
       return true;
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Native frames, used again and again. */
+function createFramePool(): Disposable & { take(): Frame; give(frame: Frame): void } {
+  const all: Frame[] = [];
+  const free: Frame[] = [];
+  return {
+    take() {
+      const frame = free.pop() ?? new Frame();
+      if (!all.includes(frame)) {
+        frame.alloc();
+        all.push(frame);
+      }
+      return frame;
+    },
+    give(frame) {
+      frame.unref();
+      free.push(frame);
+    },
+    [Symbol.dispose]() {
+      for (const frame of all) frame.free();
+    },
   };
 }
 
@@ -320,7 +368,7 @@ async function openDecoder(stream: Stream, options: MediaReaderOptions, name: st
     decoder.pktTimebase = stream.timeBase;
     using dictionary = Dictionary.fromObject({
       threads: options.threads,
-      err_detect: '+crccheck+bitstream+buffer',
+      err_detect: STRICT_CODECS.has(codecId) ? STRICT : LENIENT,
       max_pixels: MAX_CODED_PIXELS,
       ...(options.motionVectors ? { flags2: '+export_mvs' } : {}),
     });
