@@ -1,0 +1,74 @@
+// The shape of a command file, and what all of them share.
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { createOutput, reportError, type Output } from './output.ts';
+
+/** One file in `commands/`. */
+export interface CliCommand {
+  /** Adds the command to the program: arguments, options, examples, action. */
+  register(program: Command): void;
+}
+
+export interface RunContext {
+  readonly out: Output;
+  /** Fires at the first interrupt (Ctrl-C); a second one ends the process at once. */
+  readonly signal: AbortSignal;
+}
+
+/** Wraps an action: output by `--json`, interrupts, errors, exit status. */
+export function run<Args extends unknown[]>(action: (context: RunContext, ...args: Args) => Promise<void>): (...args: Args) => Promise<void> {
+  return async (...args) => {
+    const command: Command | undefined = args.findLast((arg) => arg instanceof Command);
+    const json = Boolean(command?.opts()['json']);
+    const out = createOutput(json);
+    const controller = new AbortController();
+    const interrupt = () => {
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort(new DOMException('interrupted', 'AbortError'));
+    };
+    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+    try {
+      await action({ out, signal: controller.signal }, ...args);
+    } catch (error) {
+      out.clearProgress();
+      process.exitCode = reportError(error, json);
+    } finally {
+      out.clearProgress();
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    }
+  };
+}
+
+export const jsonOption = () => new Option('--json', 'print JSON for programs: one document, or one line an event');
+
+/** Examples at the end of a command's help. */
+export function examples(command: Command, lines: readonly string[]): void {
+  command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`);
+}
+
+/** Parses a positive number. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number above 0');
+  return value;
+}
+
+/** Parses a number that may be 0. */
+export function nonNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0) || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number from 0 up');
+  return value;
+}
+
+/** Parses a whole number above 0. */
+export function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number above 0');
+  return value;
+}
+
+/** Parses a length of time: `10`, `10s`, `500ms`, `2m`, `1h`; in seconds. */
+export function seconds(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
+  if (!match) throw new InvalidArgumentError('expected a time such as 10s, 500ms, 2m or 1h');
+  return Number(match[1]) * { ms: 0.001, s: 1, m: 60, h: 3600 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
+}

@@ -1,0 +1,33 @@
+// The progress line of a stream that is being watched.
+import type { SessionEvent } from '../session/contract.ts';
+import { describeSourceEvent } from '../source/open-source.ts';
+import { bytes, clock, milliseconds } from './format.ts';
+import type { Output } from './output.ts';
+
+/** A listener that keeps the progress line, and prints what happens to the source. */
+export function watchProgress(out: Output): (event: SessionEvent) => void {
+  const startMs = performance.now();
+  let frames = 0;
+  return (event) => {
+    switch (event.kind) {
+      case 'frame': {
+        frames++;
+        const perSec = frames / ((performance.now() - startMs) / 1000);
+        const { preprocessMs, visionMs, prefillMs } = event.timings;
+        out.progress(`${clock(event.timeSec)} · frame ${event.index} · ${milliseconds(preprocessMs + visionMs + prefillMs)} a frame · ${perSec.toFixed(1)} frames/s · memory ${bytes(event.memory.liveBytes)}`);
+        break;
+      }
+      case 'question':
+        out.progress('thinking');
+        break;
+      case 'source':
+        out.data(event, event.event.kind === 'dropped' ? undefined : `[${describeSourceEvent(event.event)}]`);
+        break;
+      case 'opened':
+      case 'text':
+      case 'answer':
+      case 'ended':
+        break;
+    }
+  };
+}

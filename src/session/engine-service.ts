@@ -1,0 +1,54 @@
+// The calls between a session and the engine in its worker thread.
+import type { Frame } from '../core/frame.ts';
+import type { Answer, FrameReport, GenerationOptions, MemoryReport, ModelInfo, Precision } from './contract.ts';
+
+export interface LoadArgument {
+  readonly folder: string;
+  readonly cacheFolder: string;
+  readonly precision: Precision;
+  readonly threads: number;
+}
+
+export interface OpenArgument {
+  readonly memory: string;
+  readonly memoryOptions: Readonly<Record<string, unknown>>;
+  readonly memoryMiB: number;
+  readonly vision: string;
+  readonly visionOptions: Readonly<Record<string, unknown>>;
+}
+
+/** Converting and packing a checkpoint, once. */
+export interface LoadProgress {
+  readonly stage: string;
+  /** 0 to 1. */
+  readonly done: number;
+}
+
+export type EngineAnswer = Omit<Answer, 'timings'> & {
+  readonly prefillMs: number;
+  readonly firstTokenMs: number;
+  readonly decodeTokenMs: number;
+  readonly totalMs: number;
+  readonly runtimeMs: number;
+};
+
+export interface EngineFrame {
+  readonly report: Omit<FrameReport, 'timings'>;
+  readonly preprocessMs: number;
+  readonly visionMs: number;
+  readonly prefillMs: number;
+  readonly runtimeMs: number;
+}
+
+export interface EngineService {
+  load: { argument: LoadArgument; emits: LoadProgress; result: ModelInfo };
+  open: { argument: OpenArgument; emits: never; result: number };
+  frame: { argument: { readonly stream: number; readonly frame: Frame }; emits: never; result: EngineFrame };
+  ask: {
+    argument: { readonly stream: number; readonly question: string; readonly remember: boolean; readonly generation: GenerationOptions };
+    emits: string;
+    result: EngineAnswer;
+  };
+  memory: { argument: number; emits: never; result: MemoryReport };
+  close: { argument: number; emits: never; result: undefined };
+}

@@ -1,0 +1,274 @@
+// The engine: one model and its streams, in the thread that computes. A session talks to it through a worker.
+import { ModelError, UserError } from '../core/errors.ts';
+import type { Frame } from '../core/frame.ts';
+import { methodNamed } from '../core/methods.ts';
+import { Decoder, type Piece } from '../language/decoder.ts';
+import { generate } from '../language/generate.ts';
+import type { SamplingOptions } from '../language/sampler.ts';
+import { Memory, type TokenOrigin } from '../memory/stage.ts';
+import { openCheckpoint } from '../models/checkpoint.ts';
+import type { Checkpoint, GenerationDefaults, PromptPart } from '../models/contract.ts';
+import type { PackedModel } from '../models/packed/contract.ts';
+import { openWeights } from '../models/packed/open.ts';
+import { onnxTime } from '../runtime/onnx.ts';
+import { openVisionEncoder, type VisionEncoder } from '../vision/encoder.ts';
+import { createPreprocessor, type Preprocessor } from '../vision/preprocess.ts';
+import { VisionStream, visionMethods } from '../vision/stage.ts';
+import type { GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
+import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
+
+/** Longest answer unless the caller says otherwise. */
+const defaultMaxTokens = 128;
+
+/** A frame with the text around it is one chunk, so that it enters the memory whole or not at all. */
+const minChunkTokens = 128;
+const maxWrapTokens = 32;
+
+/** All that belongs to one stream. */
+interface Stream {
+  readonly memory: Memory;
+  readonly vision: VisionStream;
+  /** Questions answered and kept in the dialogue. */
+  turn: number;
+  /** Frames shown since the last of them. */
+  framesInTurn: number;
+  frames: number;
+  timeSec: number;
+  /** Whether the opening of the prompt has gone in. */
+  opened: boolean;
+}
+
+export interface LoadOptions extends LoadArgument {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** One loaded model. Calls of one engine must not overlap. */
+export class Engine implements AsyncDisposable {
+  readonly info: ModelInfo;
+  readonly checkpoint: Checkpoint;
+  readonly #resources: AsyncDisposableStack;
+  readonly #encoder: VisionEncoder;
+  readonly #preprocessor: Preprocessor;
+  readonly #decoder: Decoder;
+  readonly #streams = new Map<number, Stream>();
+  #nextStream = 0;
+
+  private constructor(info: ModelInfo, checkpoint: Checkpoint, encoder: VisionEncoder, preprocessor: Preprocessor, decoder: Decoder, resources: AsyncDisposableStack) {
+    this.info = info;
+    this.checkpoint = checkpoint;
+    this.#encoder = encoder;
+    this.#preprocessor = preprocessor;
+    this.#decoder = decoder;
+    this.#resources = resources;
+  }
+
+  /** Opens a checkpoint, packing its weights first where the precision needs it and the cache has no pack. */
+  static async load({ folder, cacheFolder, precision, threads, signal, onProgress }: LoadOptions): Promise<Engine> {
+    const start = performance.now();
+    const checkpoint = await openCheckpoint(folder);
+    const { vision, decoder: text } = checkpoint;
+    if (!vision) throw new ModelError('NO_VISION', { what: `${folder} cannot watch video`, got: `a ${checkpoint.family} model of text alone`, expected: 'a vision-language model' });
+    await using opened = new AsyncDisposableStack();
+    const packed: PackedModel = opened.use(
+      await openWeights(checkpoint, precision, cacheFolder, {
+        threads,
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress: ({ done, total, unit }: { done: number; total: number; unit: string }) => onProgress({ stage: `converting weights (${unit})`, done: done / total }) }),
+      }),
+    );
+    if (!packed.vision) throw new ModelError('NO_VISION', { what: `the pack of ${folder} has no vision encoder`, todo: 'delete the pack in the cache; it is made again' });
+    const encoder = opened.use(await openVisionEncoder({ spec: vision.spec, projector: vision.projector }, packed.vision, { threads }));
+    signal?.throwIfAborted();
+    const decoder = opened.use(await Decoder.open(text.spec, packed.decoder, { threads, chunkTokens: Math.max(minChunkTokens, checkpoint.tokensPerFrame + maxWrapTokens) }));
+    const { layers, kvHeads, headWidth, contextLength } = text.spec;
+    const info: ModelInfo = {
+      folder,
+      family: checkpoint.family,
+      precision,
+      parameters: checkpoint.parameters,
+      tokensPerFrame: checkpoint.tokensPerFrame,
+      imageWidthPx: vision.image.widthPx,
+      imageHeightPx: vision.image.heightPx,
+      contextLength,
+      bytesPerToken: 2 * layers * kvHeads * headWidth * Float32Array.BYTES_PER_ELEMENT,
+      openMs: performance.now() - start,
+    };
+    return new Engine(info, checkpoint, encoder, createPreprocessor(vision.image, vision.spec), decoder, opened.move());
+  }
+
+  /** Opens a stream with an empty memory; the number names it in later calls. */
+  async open({ memory: method, memoryOptions: options, memoryMiB, vision, visionOptions }: OpenArgument): Promise<number> {
+    const seeing = methodNamed(await visionMethods(), 'vision', vision);
+    const memory = await Memory.open(this.checkpoint.decoder.spec, { method, options, capBytes: Math.floor(memoryMiB * 2 ** 20) });
+    const id = this.#nextStream++;
+    this.#streams.set(id, { memory, vision: new VisionStream(this.#encoder, seeing, visionOptions), turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, opened: false });
+    return id;
+  }
+
+  /** Takes one frame in: preprocessing, vision, prefill. A frame that fails leaves the memory without it. */
+  async frame(id: number, frame: Frame, signal?: AbortSignal): Promise<EngineFrame> {
+    const stream = this.#stream(id);
+    const abort = signal && { signal };
+    const start = performance.now();
+    const runtimeStart = onnxTime.ms;
+    const patches = this.#preprocessor.patches(frame);
+    const preprocessed = performance.now();
+    const { tokens, places, recomputed } = await stream.vision.see(patches, frame.timeSec, signal);
+    const seen = performance.now();
+
+    const { before, after } = this.checkpoint.prompt.stream.frame({ turn: stream.turn, framesBefore: stream.framesInTurn, timeSec: frame.timeSec });
+    const wrap = { kind: 'wrap', source: stream.frames, timeSec: frame.timeSec } as const;
+    if (!stream.opened) {
+      await this.#decoder.prefill(stream.memory, this.#opening(stream), { logits: 'none', ...abort });
+      stream.opened = true;
+    }
+    const pieces: Piece[] = [
+      { kind: 'ids', ids: before, origin: wrap },
+      ...visualPieces(tokens, places, { kind: 'visual', source: stream.frames, timeSec: frame.timeSec }),
+      { kind: 'ids', ids: after, origin: wrap },
+    ];
+    await this.#decoder.prefill(stream.memory, pieces, { logits: 'none', ...abort });
+    stream.frames++;
+    stream.framesInTurn++;
+    stream.timeSec = frame.timeSec;
+    return {
+      report: { index: frame.index, timeSec: frame.timeSec, pictureType: frame.pictureType, patchesRecomputed: recomputed, patches: this.#encoder.patches, visualTokens: places.length, memory: stream.memory.report() },
+      preprocessMs: preprocessed - start,
+      visionMs: seen - preprocessed,
+      prefillMs: performance.now() - seen,
+      runtimeMs: onnxTime.ms - runtimeStart,
+    };
+  }
+
+  /**
+   * Answers a question about what the memory holds. With `remember`, question and answer stay; an aborted or failed question leaves no trace.
+   * @param onText receives the answer as it is written
+   */
+  async ask(id: number, question: string, generation: GenerationOptions, remember: boolean, onText: (text: string) => void, signal?: AbortSignal): Promise<EngineAnswer> {
+    const stream = this.#stream(id);
+    const { memory } = stream;
+    const { prompt } = this.checkpoint;
+    const abort = signal && { signal };
+    const start = performance.now();
+    const runtimeStart = onnxTime.ms;
+    const { maxTokens = defaultMaxTokens, stop = [], ...sampling } = generation;
+    const report = memory.report();
+    const origin = { source: stream.turn, timeSec: stream.timeSec } as const;
+    const pieces = [...this.#opening(stream), ...this.#questionPieces(prompt.stream.question(question, { turn: stream.turn, framesBefore: stream.framesInTurn }), { kind: 'question', ...origin })];
+    const mark = memory.mark(tokensOf(pieces, this.#encoder.tokenWidth) + maxTokens + prompt.stream.answerEnd.length);
+    let kept = false;
+    try {
+      const answerOrigin = { kind: 'answer', ...origin } as const;
+      const writing = generate(this.#decoder, memory, {
+        prompt: pieces,
+        origin: answerOrigin,
+        decode: (ids) => prompt.decode(ids),
+        maxTokens,
+        stopTokens: this.checkpoint.generation.stopTokens,
+        stop,
+        sampling: { ...checkpointSampling(this.checkpoint.generation), ...sampling },
+        ...abort,
+      });
+      let firstTokenMs = 0;
+      let step = await writing.next();
+      for (; !step.done; step = await writing.next()) {
+        firstTokenMs ||= performance.now() - start;
+        if (step.value.text !== '') onText(step.value.text);
+      }
+      const { text, ids, finish, prefillMs, decodeMs } = step.value;
+      signal?.throwIfAborted();
+      const totalMs = performance.now() - start;
+      if (remember) {
+        // The last token was chosen but never read; a stop token is also the first of what ends an answer.
+        const unread = finish === 'length' ? [ids.at(-1)!] : [];
+        await this.#decoder.prefill(memory, [{ kind: 'ids', ids: [...unread, ...prompt.stream.answerEnd], origin: answerOrigin }], { logits: 'none' });
+        memory.keep(mark);
+        kept = true;
+        Object.assign(stream, { turn: stream.turn + 1, framesInTurn: 0, opened: true });
+      }
+      return {
+        question,
+        text,
+        timeSec: stream.timeSec,
+        frames: stream.frames,
+        tokens: ids.length,
+        finish: finish === 'length' ? 'length' : 'stop',
+        memory: report,
+        prefillMs,
+        firstTokenMs,
+        decodeTokenMs: ids.length > 1 ? decodeMs / (ids.length - 1) : 0,
+        totalMs,
+        runtimeMs: onnxTime.ms - runtimeStart,
+      };
+    } finally {
+      if (!kept) memory.undo(mark);
+    }
+  }
+
+  memory(id: number): MemoryReport {
+    return this.#stream(id).memory.report();
+  }
+
+  /** Frees a stream. Closing twice is fine. */
+  close(id: number): void {
+    this.#streams.get(id)?.memory[Symbol.dispose]();
+    this.#streams.delete(id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const id of this.#streams.keys()) this.close(id);
+    await this.#resources.disposeAsync();
+  }
+
+  #stream(id: number): Stream {
+    const stream = this.#streams.get(id);
+    if (!stream) throw new UserError('STREAM_CLOSED', { what: 'this stream is closed', todo: 'open a new one' });
+    return stream;
+  }
+
+  #opening({ opened }: Stream): Piece[] {
+    return opened ? [] : [{ kind: 'ids', ids: this.checkpoint.prompt.stream.opening, origin: { kind: 'opening', source: -1, timeSec: 0 } }];
+  }
+
+  #questionPieces(parts: readonly PromptPart[], origin: Piece['origin']): Piece[] {
+    return parts.map((part): Piece => {
+      switch (part.kind) {
+        case 'text':
+          return { kind: 'ids', ids: part.ids, origin };
+        case 'newline':
+          if (!this.#encoder.newline) throw new ModelError('NO_NEWLINE', { what: 'the prompt wants a newline embedding that the checkpoint does not have' });
+          return { kind: 'embeddings', data: this.#encoder.newline, origin };
+        case 'frame':
+          throw new ModelError('FRAME_IN_QUESTION', { what: 'the prompt of a question holds a frame', expected: 'text alone: frames go in as they come' });
+        default:
+          return part satisfies never;
+      }
+    });
+  }
+}
+
+/** Visual tokens as pieces, one for each run of neighbouring places, so that every token keeps its true place. */
+function visualPieces(tokens: Float32Array, places: Int32Array, origin: TokenOrigin): Piece[] {
+  const width = tokens.length / places.length;
+  const pieces: Piece[] = [];
+  for (let from = 0; from < places.length; ) {
+    let to = from + 1;
+    while (to < places.length && places[to] === places[to - 1]! + 1) to++;
+    pieces.push({ kind: 'embeddings', data: tokens.subarray(from * width, to * width), origin: { ...origin, firstPlace: places[from]! } });
+    from = to;
+  }
+  return pieces;
+}
+
+/** How the checkpoint wants its text written: by its `generation_config.json`, greedy unless that says to sample. */
+function checkpointSampling({ sample, temperature = 1, topP, topK, repetitionPenalty }: GenerationDefaults): SamplingOptions {
+  return {
+    ...(sample && { temperature, ...(topP !== undefined && { topP }), ...(topK !== undefined && { topK }) }),
+    ...(repetitionPenalty !== undefined && { repetitionPenalty }),
+  };
+}
+
+function tokensOf(pieces: readonly Piece[], width: number): number {
+  return pieces.reduce((sum, piece) => sum + (piece.kind === 'ids' ? piece.ids.length : piece.data.length / width), 0);
+}

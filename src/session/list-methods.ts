@@ -1,0 +1,22 @@
+// Every method of every stage, for lists and benchmarks.
+import type { MethodInfo } from '../core/methods.ts';
+import { memoryMethods } from '../memory/stage.ts';
+import { visionMethods } from '../vision/stage.ts';
+
+/** One method as a list shows it. */
+export interface ListedMethod extends MethodInfo {
+  readonly stage: 'vision' | 'memory';
+  readonly name: string;
+  /** What sets how much it keeps; absent where it keeps everything. */
+  readonly budget?: { readonly kind: 'fixed' | 'adaptive'; readonly knob: string };
+}
+
+/** Lists the methods of all stages: the files of their `methods/` folders. */
+export async function listMethods(): Promise<ListedMethod[]> {
+  const listed: ListedMethod[] = [];
+  for (const [name, { summary, source, budget }] of await memoryMethods()) {
+    listed.push({ stage: 'memory', name, summary, source, ...(budget && { budget: { kind: budget.kind, knob: budget.knob } }) });
+  }
+  for (const [name, { summary, source }] of await visionMethods()) listed.push({ stage: 'vision', name, summary, source });
+  return listed;
+}
