@@ -22,6 +22,7 @@ class Checkpoint:
     seed: int
     dtype: str
     shards: int = 1
+    faint: bool = False  # small embeddings: sensitive to the epsilon of the first norms
     saved_by_v5: bool = False  # tensor names and files as `save_pretrained` of transformers 5 writes them
     notes: str = ""
     prompts: tuple[str, ...] = ()  # which conversations are run; all where empty
@@ -89,9 +90,10 @@ CHECKPOINTS = [
             text=configs.llava_text(2, **LLAVA_SMALL_TEXT, tie_word_embeddings=False, _name_or_path="Qwen/Qwen2-7B-Instruct"),
             vision=SMALL_VISION,
         ),
-        seed=1,
+        seed=7,
         dtype="bfloat16",
         shards=3,
+        faint=True,
         notes="As llava-onevision-qwen2-7b-ov-hf: output layer of its own, three shards with an index; an even grid (6 × 6).",
         prompts=("turns", "one-image", "one-video"),
         template_in="tokenizer_config.json",
@@ -116,6 +118,7 @@ CHECKPOINTS = [
         ),
         seed=1,
         dtype="float32",
+        faint=True,
         saved_by_v5=True,
         notes="float32; files of transformers 5: rope_parameters, processors nested in processor_config.json, chat_template.jinja.",
         prompts=("two-images", "one-video"),
@@ -133,7 +136,7 @@ def write_checkpoint(checkpoint: Checkpoint, root: Path, work: Path) -> Path:
     folder = (work if checkpoint.saved_by_v5 else root) / checkpoint.name
     folder.mkdir(parents=True)
     write_json(folder / "config.json", checkpoint.config)
-    write_tensors(random_tensors(checkpoint.config, checkpoint.seed), folder, checkpoint.dtype, checkpoint.shards)
+    write_tensors(random_tensors(checkpoint.config, checkpoint.seed, checkpoint.faint), folder, checkpoint.dtype, checkpoint.shards)
     if checkpoint.family == "llava_onevision":
         _write_llava_files(checkpoint, folder)
     else:

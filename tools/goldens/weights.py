@@ -21,8 +21,12 @@ def _normal(name: str, seed: int, shape: tuple[int, ...], std: float, mean: floa
     return torch.randn(shape, generator=generator, dtype=torch.float32) * std + mean
 
 
-def random_tensors(config: dict, seed: int) -> Tensors:
-    """All tensors of a checkpoint under their published names, float32."""
+def random_tensors(config: dict, seed: int, faint: bool = False) -> Tensors:
+    """All tensors of a checkpoint under their published names, float32.
+
+    With `faint`, embeddings (of tokens, patches and positions) are small, as trained ones are: a wrong epsilon in the first
+    norms then moves the logits far beyond the tolerance.
+    """
     out: Tensors = {}
 
     def add(name: str, *shape: int, std: float, mean: float = 0.0) -> None:
@@ -33,31 +37,32 @@ def random_tensors(config: dict, seed: int) -> Tensors:
         if bias:
             add(f"{name}.bias", rows, std=0.1)
 
+    loudness = 0.01 if faint else 1.0
     llava = config["model_type"] == "llava_onevision"
     vision, text = config["vision_config"], config["text_config"]
-    _vision(add, linear, vision, "vision_tower.vision_model" if llava else "model.vision_model")
+    _vision(add, linear, vision, "vision_tower.vision_model" if llava else "model.vision_model", loudness)
     width = text["hidden_size"]
     if llava:
         linear("multi_modal_projector.linear_1", width, vision["hidden_size"], bias=True, gain=1.5)
         linear("multi_modal_projector.linear_2", width, width, bias=True, gain=1.5)
         add("image_newline", width, std=0.5)
-        _text(add, linear, text, "language_model.model", tied=text["tie_word_embeddings"])
+        _text(add, linear, text, "language_model.model", tied=text["tie_word_embeddings"], loudness=loudness)
         if not text["tie_word_embeddings"]:
             add("language_model.lm_head.weight", text["vocab_size"], width, std=0.3)
     else:
         shuffled = vision["hidden_size"] * config["scale_factor"] ** 2
         linear("model.connector.modality_projection.proj", width, shuffled, bias=False)
-        _text(add, linear, text, "model.text_model", tied=config["tie_word_embeddings"])
+        _text(add, linear, text, "model.text_model", tied=config["tie_word_embeddings"], loudness=loudness)
         if not config["tie_word_embeddings"]:
             add("lm_head.weight", text["vocab_size"], width, std=0.3)
     return out
 
 
-def _vision(add, linear, vision: dict, prefix: str) -> None:
+def _vision(add, linear, vision: dict, prefix: str, loudness: float) -> None:
     width, inner, patch = vision["hidden_size"], vision["intermediate_size"], vision["patch_size"]
-    add(f"{prefix}.embeddings.patch_embedding.weight", width, 3, patch, patch, std=2.0 / (3 * patch * patch) ** 0.5)
-    add(f"{prefix}.embeddings.patch_embedding.bias", width, std=0.1)
-    add(f"{prefix}.embeddings.position_embedding.weight", (vision["image_size"] // patch) ** 2, width, std=0.5)
+    add(f"{prefix}.embeddings.patch_embedding.weight", width, 3, patch, patch, std=2.0 * loudness / (3 * patch * patch) ** 0.5)
+    add(f"{prefix}.embeddings.patch_embedding.bias", width, std=0.1 * loudness)
+    add(f"{prefix}.embeddings.position_embedding.weight", (vision["image_size"] // patch) ** 2, width, std=0.5 * loudness)
     for layer in range(vision["num_hidden_layers"]):
         base = f"{prefix}.encoder.layers.{layer}"
         for norm in ("layer_norm1", "layer_norm2"):
@@ -73,13 +78,13 @@ def _vision(add, linear, vision: dict, prefix: str) -> None:
     add(f"{prefix}.post_layernorm.bias", width, std=0.1)
 
 
-def _text(add, linear, text: dict, prefix: str, *, tied: bool) -> None:
+def _text(add, linear, text: dict, prefix: str, *, tied: bool, loudness: float) -> None:
     width, inner = text["hidden_size"], text["intermediate_size"]
     head = text.get("head_dim", width // text["num_attention_heads"])
     queries, keys = text["num_attention_heads"] * head, text["num_key_value_heads"] * head
     bias = text["model_type"] == "qwen2"
     # Tied embeddings are the output layer too: smaller, or every token predicts itself.
-    add(f"{prefix}.embed_tokens.weight", text["vocab_size"], width, std=0.25 if tied else 0.7)
+    add(f"{prefix}.embed_tokens.weight", text["vocab_size"], width, std=(0.25 if tied else 0.7) * loudness)
     for layer in range(text["num_hidden_layers"]):
         base = f"{prefix}.layers.{layer}"
         for norm in ("input_layernorm", "post_attention_layernorm"):
