@@ -172,6 +172,24 @@ export async function readFloats(file: string, dtype: WeightSource['dtype'], off
   }
 }
 
+/** Whether two tensors have the same type, shape and bytes. Reads both in ranges until they differ. */
+export async function sameValues(a: TensorEntry, b: TensorEntry): Promise<boolean> {
+  if (a.dtype !== b.dtype || a.shape.length !== b.shape.length || a.shape.some((size, axis) => size !== b.shape[axis])) return false;
+  const handles = [await openFile(a.file), await openFile(b.file)] as const;
+  try {
+    const buffers = [Buffer.alloc(Math.min(chunkBytes, a.lengthBytes)), Buffer.alloc(Math.min(chunkBytes, a.lengthBytes))] as const;
+    for (let done = 0; done < a.lengthBytes; done += chunkBytes) {
+      const length = Math.min(chunkBytes, a.lengthBytes - done);
+      const [left, right] = [buffers[0].subarray(0, length), buffers[1].subarray(0, length)];
+      await Promise.all([readExactly(handles[0], a.file, left, a.offsetBytes + done), readExactly(handles[1], b.file, right, b.offsetBytes + done)]);
+      if (!left.equals(right)) return false;
+    }
+    return true;
+  } finally {
+    await Promise.all(handles.map((handle) => handle.close()));
+  }
+}
+
 async function openFile(file: string): Promise<FileHandle> {
   try {
     return await open(file, 'r');

@@ -1,7 +1,7 @@
 // Takes weights out of a checkpoint by name and shape, and holds it to having neither fewer nor more.
 import { ModelError } from '../core/errors.ts';
 import type { LinearSource, NormSource, WeightSource } from './contract.ts';
-import { weightSource } from './safetensors.ts';
+import { sameValues, weightSource } from './safetensors.ts';
 import type { TensorEntry } from './safetensors.ts';
 
 /** Tensors that some checkpoints carry and no computation here needs. */
@@ -45,6 +45,16 @@ export class WeightTable {
     const found = candidates.find((candidate) => this.#tensors.has(candidate + probe));
     if (found !== undefined) return found;
     throw this.#missing(candidates.map((candidate) => JSON.stringify(candidate + probe)).join(' or '));
+  }
+
+  /**
+   * Whether the output matrix is the embedding. Where config.json says so and the file holds a matrix all the same, their bytes decide, as in
+   * Transformers 5: a different matrix is used for what it is.
+   */
+  async tied(says: boolean, embedding: string, head: string): Promise<boolean> {
+    const own = this.#tensors.get(head);
+    const shared = this.#tensors.get(embedding);
+    return says && (own === undefined || shared === undefined || (await sameValues(shared, own)));
   }
 
   /** @throws ModelError when the tensor is missing, misshapen or of a type that weights do not have */

@@ -42,7 +42,11 @@ const family: CheckpointFamily = {
     const config = parseWith(schema, document, where);
     refuseOptions(config, where, { quantization_config: [], use_image_newline_parameter: [true] });
     const text = config.text_config;
-    const decoder = decoderSpec(text, where, { tiedEmbeddings: config.tie_word_embeddings || text.tie_word_embeddings });
+    const table = new WeightTable(await openTensors(folder), folder);
+    const textPrefix = table.prefix(['language_model.model.', 'model.language_model.', 'language_model.'], 'embed_tokens.weight');
+    const head = table.has('language_model.lm_head.weight') ? 'language_model.lm_head' : 'lm_head';
+    const saysTied = config.tie_word_embeddings || text.tie_word_embeddings;
+    const decoder = decoderSpec(text, where, { tiedEmbeddings: await table.tied(saysTied, `${textPrefix}embed_tokens.weight`, `${head}.weight`) });
     const stored = config.vision_config.num_hidden_layers;
     // Features are taken behind the chosen layer, before the last norm: layers above it are stored but never run.
     const layers = config.vision_feature_layer < 0 ? stored + 1 + config.vision_feature_layer : config.vision_feature_layer;
@@ -52,12 +56,9 @@ const family: CheckpointFamily = {
     const { imagePx, ...vision } = visionSpec(config.vision_config, where, { layers, finalNorm: false });
     const projector: ProjectorSpec = { kind: 'mlp-pooled', inputWidth: vision.width, outputWidth: decoder.width, activation: config.projector_hidden_act, newlineToken: true };
 
-    const table = new WeightTable(await openTensors(folder), folder);
     const visionPrefix = table.prefix(['vision_tower.vision_model.', 'model.vision_tower.vision_model.', 'model.vision_tower.', 'vision_tower.'], 'embeddings.patch_embedding.weight');
     const projectorPrefix = table.prefix(['multi_modal_projector.', 'model.multi_modal_projector.'], 'linear_1.weight');
-    const textPrefix = table.prefix(['language_model.model.', 'model.language_model.', 'language_model.'], 'embed_tokens.weight');
     const newlinePrefix = table.prefix(['', 'model.'], 'image_newline');
-    const head = table.has('language_model.lm_head.weight') ? 'language_model.lm_head' : 'lm_head';
     const bias = { bias: config.multimodal_projector_bias };
     const weights = {
       vision: visionWeights(table, visionPrefix, vision),

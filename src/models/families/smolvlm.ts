@@ -38,7 +38,10 @@ const family: CheckpointFamily = {
     const config = parseWith(schema, document, where);
     refuseOptions(config, where, { quantization_config: [] });
     const text = config.text_config;
-    const decoder = decoderSpec(text, where, { tiedEmbeddings: config.tie_word_embeddings || text.tie_word_embeddings });
+    const table = new WeightTable(await openTensors(folder), folder);
+    const textPrefix = table.prefix(['model.text_model.', 'text_model.'], 'embed_tokens.weight');
+    const saysTied = config.tie_word_embeddings || text.tie_word_embeddings;
+    const decoder = decoderSpec(text, where, { tiedEmbeddings: await table.tied(saysTied, `${textPrefix}embed_tokens.weight`, 'lm_head.weight') });
     const { imagePx, ...vision } = visionSpec(config.vision_config, where, { layers: config.vision_config.num_hidden_layers, finalNorm: true });
     const scale = config.scale_factor;
     if (vision.columns % scale !== 0) {
@@ -46,9 +49,7 @@ const family: CheckpointFamily = {
     }
     const projector: ProjectorSpec = { kind: 'pixel-shuffle', scale, inputWidth: vision.width * scale * scale, outputWidth: decoder.width };
 
-    const table = new WeightTable(await openTensors(folder), folder);
     const visionPrefix = table.prefix(['model.vision_model.', 'vision_model.'], 'embeddings.patch_embedding.weight');
-    const textPrefix = table.prefix(['model.text_model.', 'text_model.'], 'embed_tokens.weight');
     const connector = table.prefix(['model.connector.', 'connector.'], 'modality_projection.proj.weight');
     const weights = {
       vision: visionWeights(table, visionPrefix, vision),
