@@ -108,7 +108,7 @@ CHECKPOINTS = [
         dtype="bfloat16",
         saved_by_v5=True,
         notes="Tensor names and files of transformers 5: model.language_model.…, model.vision_tower.…, chat_template.jinja.",
-        prompts=("two-images", "one-video"),
+        prompts=("two-images", "one-video", "large-image"),
     ),
     Checkpoint(
         "smolvlm2-v5",

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from transformers import AutoImageProcessor, AutoVideoProcessor
+from transformers import AutoImageProcessor, AutoProcessor, AutoVideoProcessor
+from transformers.image_processing_utils import select_best_resolution
 
 import configs
 from checkpoints import write_json as write_plain_json
@@ -101,6 +102,32 @@ def _add_settings(cases: Cases, settings: str, family: str, folder: Path, *, sma
         cases.add(settings, "video", names, _frames(video, names), 1 if small else 8)
 
 
+# Height and width.
+SIZES = [
+    (1, 1), (57, 101), (240, 320), (360, 640), (384, 384), (385, 384), (500, 33), (33, 500), (480, 640), (720, 1280),
+    (1280, 720), (1080, 1920), (2160, 3840), (2304, 2304), (3000, 4000), (100, 5000), (768, 1152),
+]  # fmt: skip
+
+
+def _anyres(checkpoints: Path) -> list[dict]:
+    """Tiles and placeholders of one picture in a prompt, at the published size of LLaVA-OneVision (384, patch 14)."""
+    processor = AutoProcessor.from_pretrained(checkpoints / "llava-onevision-tiny")
+    processor.num_image_tokens = (384 // 14) ** 2
+    processor.image_processor.image_grid_pinpoints = configs.pinpoints(384)
+    out = []
+    for height, width in SIZES:
+        best = select_best_resolution((height, width), configs.pinpoints(384))
+        out.append(
+            {
+                "size": [height, width],
+                "best": list(best),
+                "tiles": 1 + best[0] // 384 * (best[1] // 384),
+                "tokens": processor._get_number_of_features(height, width, 384, 384),
+            }
+        )
+    return out
+
+
 def write_preprocess(checkpoints: Path, out: Path, work: Path) -> None:
     cases = Cases()
     for name, family in (("smolvlm-tiny", "idefics3"), ("smolvlm2-tiny", "smolvlm"), ("llava-onevision-tiny", "llava_onevision")):
@@ -113,5 +140,5 @@ def write_preprocess(checkpoints: Path, out: Path, work: Path) -> None:
         write_plain_json(folder / "config.json", {"model_type": family})
         _add_settings(cases, name, family, folder, small=False)
         real[name] = settings
-    write_json(out / "preprocess.json", {"settings": real, "cases": cases.entries})
+    write_json(out / "preprocess.json", {"settings": real, "cases": cases.entries, "anyres": _anyres(checkpoints)})
     write_safetensors(out / "preprocess.safetensors", cases.tensors)

@@ -80,6 +80,8 @@ CONVERSATIONS: dict[str, dict[str, list[dict]]] = {
         "turns": TURNS,
         "one-video": ONE_VIDEO,
         "video-turns": VIDEO_TURNS,
+        # 24 tiles: more than nine, so their features are shrunk.
+        "large-image": [turn("user", image("320x240-a"), text("Describe the picture."))],
         "image-and-video": [turn("user", image("64x64-a"), video(FRAMES[:2]), text("Was the car in the video?"))],
     },
 }
@@ -87,6 +89,8 @@ CONVERSATIONS: dict[str, dict[str, list[dict]]] = {
 
 # Pictures are cut into tiles (the published default for pictures; frames of a video never are) in these only.
 SPLITTING = {"split-image"}
+# Many tiles, many bytes: run only by checkpoints that name them.
+LARGE = {"large-image"}
 
 
 def pictures_of(messages: list[dict]) -> list[str]:

@@ -6,7 +6,7 @@ import torch
 
 from checkpoints import Checkpoint
 from files import write_json, write_safetensors
-from prompts import CONVERSATIONS, SPLITTING
+from prompts import CONVERSATIONS, LARGE, SPLITTING
 from runner import NEW_TOKENS, Prompt, Runner
 
 LEAST_MARGIN = 0.003  # between the two best logits of each greedy step: three times the tolerance
@@ -44,7 +44,7 @@ def write_reference(
     noise = 0.0
     full = not prompts_run
     for title, messages in CONVERSATIONS[checkpoint.family].items():
-        if prompts_run and title not in prompts_run:
+        if title not in prompts_run and (prompts_run or title in LARGE):
             continue
         splitting = title in SPLITTING
         prompt = runner.prompt(messages, splitting=splitting)
