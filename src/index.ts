@@ -15,3 +15,9 @@ export type { Source, SourceEvent, SourceInfo, SourceOptions, SourceStats } from
 export { openSource, type SourceInput } from './source/open-source.ts';
 export type { RawFrame, RawFrames } from './source/raw-frames.ts';
 export { runDoctor, type DoctorCheck, type DoctorReport } from './session/doctor.ts';
+export { writeRandomCheckpoint, type RandomCheckpointOptions } from './models/random-checkpoint.ts';
+export { checkpointSizes, type CheckpointSize, type CheckpointSizeName } from './models/sizes.ts';
+export { openVideoWriter, type VideoWriter, type VideoWriterOptions } from './runtime/media-writer.ts';
+export { createRenderer, type Renderer, type RenderOptions } from './world/render.ts';
+export { createWorld, type World } from './world/world.ts';
+export type * from './world/types.ts';

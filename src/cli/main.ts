@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { version } from '../core/version.ts';
 import ask from './commands/ask.ts';
 import chat from './commands/chat.ts';
+import demo from './commands/demo.ts';
 import doctor from './commands/doctor.ts';
 import methods from './commands/methods.ts';
 import pull from './commands/pull.ts';
@@ -16,7 +17,7 @@ const program = new Command('thalweg')
   .showHelpAfterError('(add --help for the options)')
   .configureHelp({ sortSubcommands: false });
 
-for (const command of [ask, watch, chat, pull, methods, doctor]) command.register(program);
+for (const command of [demo, ask, watch, chat, pull, methods, doctor]) command.register(program);
 
 try {
   await program.parseAsync();
