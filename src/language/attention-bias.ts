@@ -1,4 +1,5 @@
-// What is added to attention scores: the causal mask among a chunk's own tokens; nothing for a single token.
+// What is added to attention scores: the causal mask among a chunk's own tokens, and what merged slots ask for.
+import type { Look } from '../memory/contract.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import { Tensor } from '../runtime/onnx.ts';
 
@@ -31,29 +32,40 @@ export class AttentionBias {
   }
 
   /**
-   * Bias of a head: float32 [T · Q/H, slots], or a zero that stretches over all. Heads of a layer are asked for in order.
-   * @param slots the chunk's own tokens included, which come last
+   * Bias of a head: float32 [T · Q/H, slots] or [1, slots], or a zero that stretches over all. Heads of a layer are asked for in order.
+   * @param look what the queries see; the chunk's own tokens come last
    */
-  of(kvHead: number, slots: number): Tensor {
-    if (this.#count === 1) return this.#nothing;
+  of(kvHead: number, { slots: { length }, slotBias, merge }: Look): Tensor {
     const mask = this.#masks[kvHead]!;
+    if (slotBias || merge) {
+      this.#build(mask, length, slotBias, merge);
+      // Made for this head alone.
+      mask.slots = mask.usedSlots = -1;
+      return mask.own!;
+    }
+    if (this.#count === 1) return this.#nothing;
     // Heads mostly have the same length. Only heads before this one lend theirs: theirs do not change any more within the layer.
-    const lender = this.#masks.slice(0, kvHead).find(({ usedSlots }) => usedSlots === slots);
-    if (!lender && mask.slots !== slots) this.#build(mask, slots);
-    mask.usedSlots = slots;
+    const lender = this.#masks.slice(0, kvHead).find(({ usedSlots }) => usedSlots === length);
+    if (!lender && mask.slots !== length) this.#build(mask, length);
+    mask.usedSlots = length;
     mask.used = lender ? lender.used! : mask.own!;
     return mask.used;
   }
 
-  #build(mask: Mask, slots: number): void {
-    const rows = this.#count * this.#group;
+  #build(mask: Mask, slots: number, slotBias?: Float32Array, merge?: Uint8Array): void {
+    const rows = this.#count === 1 ? 1 : this.#count * this.#group;
+    const repeats = rows / this.#count;
     if (mask.data.length < rows * slots) mask.data = new Float32Array(Math.ceil(rows * slots * 1.25));
     const { data } = mask;
     const past = slots - this.#count;
     for (let t = 0, at = 0; t < this.#count; t++) {
-      for (let g = 0; g < this.#group; g++, at += slots) {
-        data.fill(0, at, at + past + t + 1);
+      for (let g = 0; g < repeats; g++, at += slots) {
+        if (slotBias) data.set(slotBias.subarray(0, past + t + 1), at);
+        else data.fill(0, at, at + past + t + 1);
         data.fill(-Infinity, at + past + t + 1, at + slots);
+        if (!merge) continue;
+        // A state that a later token, up to this one, went on with is no slot of its own any more.
+        for (let j = 0; j <= t; j++) if (merge[j] !== 0) data[at + past + j - 1] = -Infinity;
       }
     }
     mask.slots = slots;

@@ -1,4 +1,5 @@
 // Buffers of a chunk: what the graphs of a decoder hand to each other, allocated once and viewed at the size of the chunk.
+import type { LayerChunk } from '../memory/contract.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import { Tensor } from '../runtime/onnx.ts';
 import type { ExtraOutputs } from './layer-graph.ts';
@@ -12,8 +13,8 @@ export interface ChunkTensors {
   readonly rawKeys: Tensor | undefined;
   readonly cos: Tensor;
   readonly sin: Tensor;
-  readonly keysData: Float32Array;
-  readonly valuesData: Float32Array;
+  /** What graph `index − 1` made for the memory. */
+  made(index: number): LayerChunk;
   readonly cosData: Float32Array;
   readonly sinData: Float32Array;
 }
@@ -41,6 +42,7 @@ export class ChunkBuffers {
       const tensor = (of: Float32Array, columns: number) => new Tensor('float32', of.subarray(0, count * columns), [count, columns]);
       const hiddenTensors = hidden.map((of) => tensor(of, width));
       const queryTensors = queries.map((of) => tensor(of, queryWidth));
+      const made = queries.map((of): LayerChunk => ({ keys: data.keys, values: data.values, ...(data.rawKeys && { rawKeys: data.rawKeys }), queries: of }));
       return {
         // The first graph only reads the hidden state: the second reads the same.
         hidden: (index) => hiddenTensors[Math.max(0, index - 1) & 1]!,
@@ -50,8 +52,7 @@ export class ChunkBuffers {
         rawKeys: data.rawKeys && tensor(data.rawKeys, keyWidth),
         cos: tensor(data.cos, half),
         sin: tensor(data.sin, half),
-        keysData: data.keys,
-        valuesData: data.values,
+        made: (index) => made[index & 1]!,
         cosData: data.cos,
         sinData: data.sin,
       };

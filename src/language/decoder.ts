@@ -2,7 +2,8 @@
 import { UserError } from '../core/errors.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import type { PackedDecoder } from '../models/packed/contract.ts';
-import type { Memory, Stretch, TokenOrigin } from '../memory/stage.ts';
+import type { Stretch, TokenOrigin } from '../memory/contract.ts';
+import type { Memory } from '../memory/stage.ts';
 import { openOnnx, Tensor, type OnnxModel } from '../runtime/onnx.ts';
 import { AttentionBias } from './attention-bias.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
@@ -144,8 +145,9 @@ export class Decoder implements AsyncDisposable {
       const buffers = this.#buffers.of(count);
       memory.rotary.table(start, count, buffers.cosData, buffers.sinData);
       this.#bias.begin(count);
+      const received = memory.method.needs.includes('attention') ? new Array<Float32Array>(layers * this.spec.kvHeads) : undefined;
       // The last layer's queries are of use only where logits are wanted; its keys and values always.
-      const last = logits === 'none' && !this.#extra.attention ? layers - 1 : layers;
+      const last = logits === 'none' && !received ? layers - 1 : layers;
       for (let i = 0; i <= last; i++) {
         signal?.throwIfAborted();
         const feeds: Record<string, Tensor> = { x: buffers.hidden(i) };
@@ -153,6 +155,7 @@ export class Decoder implements AsyncDisposable {
         if (i > 0) {
           feeds['q'] = buffers.queries(i);
           this.#slots(memory, i - 1, feeds);
+          if (received) this.#receive(received, i - 1, feeds, into);
           into['hidden'] = buffers.hidden(i + 1);
         }
         if (i < layers) {
@@ -161,13 +164,14 @@ export class Decoder implements AsyncDisposable {
           into['queries'] = buffers.queries(i + 1);
           into['keys'] = buffers.keys;
           into['values'] = buffers.values;
+          if (buffers.rawKeys) into['rawKeys'] = buffers.rawKeys;
         }
         await this.#layers[i]!.run(feeds, into);
-        if (i < layers) memory.write(i, buffers.keysData, buffers.valuesData);
+        if (i < layers) memory.write(i, buffers.made(i + 1));
       }
       const hidden = buffers.hidden(layers + 1);
       const result = logits === 'none' ? undefined : await this.#scores(hidden, count, logits);
-      memory.end();
+      memory.end(received && (({ layer, kvHead }) => received[layer * this.spec.kvHeads + kvHead]!));
       return result;
     } catch (error) {
       memory.abort();
@@ -179,11 +183,22 @@ export class Decoder implements AsyncDisposable {
   #slots(memory: Memory, layer: number, feeds: Record<string, Tensor>): void {
     const { kvHeads, headWidth } = this.spec;
     for (let h = 0; h < kvHeads; h++) {
-      const { keys, values, length } = memory.store.head(layer, h);
+      const look = memory.look(layer, h);
+      const { keys, values, length } = look.slots;
       const dims = [length, headWidth];
       feeds[names.keys[h]!] = new Tensor('float32', keys.subarray(0, length * headWidth), dims);
       feeds[names.values[h]!] = new Tensor('float32', values.subarray(0, length * headWidth), dims);
-      feeds[names.bias[h]!] = this.#bias.of(h, length);
+      feeds[names.bias[h]!] = this.#bias.of(h, look);
+    }
+  }
+
+  /** Room for the attention that the slots of a layer receive. */
+  #receive(received: Float32Array[], layer: number, feeds: Record<string, Tensor>, into: Record<string, Tensor>): void {
+    for (let h = 0; h < this.spec.kvHeads; h++) {
+      const slots = feeds[names.keys[h]!]!.dims[0]!;
+      const data = new Float32Array(slots);
+      received[layer * this.spec.kvHeads + h] = data;
+      into[`attention${h}`] = new Tensor('float32', data, [slots]);
     }
   }
 

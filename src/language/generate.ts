@@ -1,6 +1,7 @@
 // Generation: a prompt in, text out token by token, until a stop token, a stop string, the limit or an abort.
 import { UserError } from '../core/errors.ts';
-import type { Memory, TokenOrigin } from '../memory/stage.ts';
+import type { TokenOrigin } from '../memory/contract.ts';
+import type { Memory } from '../memory/stage.ts';
 import type { Decoder, Piece } from './decoder.ts';
 import { createDetokenizer } from './detokenizer.ts';
 import { createSampler, type SamplingOptions } from './sampler.ts';

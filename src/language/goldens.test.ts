@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../models/checkpoint.ts';
 import { readSafetensorsHeader, weightSource } from '../models/safetensors.ts';
-import { Memory, type TokenOrigin } from '../memory/stage.ts';
+import type { TokenOrigin } from '../memory/contract.ts';
+import { Memory } from '../memory/stage.ts';
 import { packInline } from './decoder.fixture.ts';
 import { Decoder, type Piece } from './decoder.ts';
 import { generate } from './generate.ts';
@@ -87,8 +88,10 @@ describe.each(['smolvlm-tiny', 'smolvlm2-tiny', 'llava-onevision-tiny'])('%s', (
     }
   }
 
-  test('some prompts have visual tokens, some not', () => {
-    expect(new Set(prompts.map((prompt) => visualTokens(prompt, placeholders)!.length === 0))).toEqual(new Set([true, false]));
+  test('there are prompts to compare: text, and visual tokens where the file has them all', () => {
+    const visual = prompts.map((prompt) => visualTokens(prompt, placeholders)!.length > 0);
+    expect(visual).toContain(false);
+    if (name.startsWith('smolvlm')) expect(visual).toContain(true);
   });
 
   test.each(prompts)('$name: logits within 1e-3', async (prompt) => {

@@ -28,6 +28,8 @@ export class KvStore implements Disposable {
   readonly capBytes: number;
   /** [L · H], layer by layer. */
   readonly heads: readonly HeadSlots[];
+  /** [H]: where slots that were picked for one look are gathered; empty between chunks. */
+  readonly gathered: readonly HeadSlots[];
   readonly bytesPerSlot: number;
   /**
    * Slots that every head can have at once under the cap. A little less than the cap divided by the bytes of a slot: growing one head keeps its old
@@ -43,6 +45,7 @@ export class KvStore implements Disposable {
     this.capBytes = capBytes;
     this.bytesPerSlot = bytesPerSlot(shape.headWidth);
     this.heads = Array.from({ length: shape.layers * shape.kvHeads }, () => new HeadSlots(shape.headWidth));
+    this.gathered = Array.from({ length: shape.kvHeads }, () => new HeadSlots(shape.headWidth));
     this.slotsPerHead = Math.floor(capBytes / (this.heads.length * this.bytesPerSlot + shape.headWidth * 4));
   }
 
@@ -83,13 +86,34 @@ export class KvStore implements Disposable {
     if ((this.slots + count * this.heads.length) * this.bytesPerSlot > this.capBytes) this.#full(count);
     for (const head of this.heads) {
       const wanted = head.length + count;
-      if (wanted > head.capacity) this.#grow(head, wanted);
+      if (wanted > head.capacity) this.#grow(head, wanted, count);
     }
   }
 
-  /** Gives back all room that is not in use. */
-  trim(): void {
-    for (const head of this.heads) if (head.capacity > head.length) this.#resize(head, head.length);
+  /**
+   * Copies slots of a head to where they lie side by side. The copy counts as allocated, and lives until the next one.
+   * @param slots ascending
+   * @throws CapacityError when the cap cannot hold the copy
+   */
+  gather(layer: number, kvHead: number, slots: Int32Array): HeadSlots {
+    const from = this.head(layer, kvHead);
+    const to = this.gathered[kvHead]!;
+    to.truncate(0);
+    if (slots.length > to.capacity) this.#grow(to, slots.length);
+    for (let run = 0; run < slots.length; ) {
+      const first = slots[run]!;
+      let count = 1;
+      while (run + count < slots.length && slots[run + count] === first + count) count++;
+      to.copy(from, first, count);
+      run += count;
+    }
+    return to;
+  }
+
+  /** Gives back all room that is not in use, but for `spare` slots a head. */
+  trim(spare = 0): void {
+    for (const head of this.gathered) if (head.capacity > head.length) this.#resize(head, head.length);
+    for (const head of this.heads) if (head.capacity > head.length + spare) this.#resize(head, head.length + spare);
   }
 
   /** A copy of everything. */
@@ -130,16 +154,17 @@ export class KvStore implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const head of this.heads) head.truncate(0);
+    for (const head of [...this.heads, ...this.gathered]) head.truncate(0);
     this.trim();
   }
 
-  #grow(head: HeadSlots, wanted: number): void {
+  /** @param spare room that other heads must keep when slack is taken from them; absent: none is taken */
+  #grow(head: HeadSlots, wanted: number, spare?: number): void {
     // Half as much again, so that appending is cheap on average; near the cap no more than a fair share, so that no head starves the others.
     const generous = Math.min(Math.max(wanted, Math.ceil(head.capacity * 1.5), head.capacity + leastGrowth), Math.max(wanted, this.slotsPerHead));
     const capacity = this.#fits(head, generous) ? generous : wanted;
     if (!this.#fits(head, capacity)) {
-      this.trim();
+      if (spare !== undefined) this.trim(spare);
       if (!this.#fits(head, capacity)) this.#full(wanted - head.length);
     }
     this.#resize(head, capacity);

@@ -7,12 +7,8 @@ import type { SlotColumns, SlotView } from './slots.ts';
 export type MemoryNeed =
   /** Attention that each slot received from the chunk's queries. */
   | 'attention'
-  /** Keys before the rotary embedding, in `Plan` order, as the decision of DMC sees them. */
-  | 'raw-keys'
-  /** Queries of the chunk, rotated. */
-  | 'queries'
-  /** Weights trained for the method (DMC, DMS). */
-  | 'adapter';
+  /** Keys of new tokens before the rotary embedding. */
+  | 'raw-keys';
 
 /**
  * What happens to the slots of one head. Slots are numbered as they stand: old ones first, then, once a chunk has been attended, its tokens.
@@ -41,17 +37,19 @@ export interface Attended {
   readonly attention?: Float32Array;
 }
 
-/** A chunk between projection and attention, in one layer and head; for methods that pool inline (DMC). */
+/** A chunk between projection and attention, in one head. Token t of `keys`, `rawKeys` and `values` is at [offset + t · stride, … + D). */
 export interface Projected {
   readonly count: number;
-  /** float32, token t at [offset + t · stride, … + D): keys before the rotary embedding. */
+  /** float32: rotated. */
+  readonly keys: Float32Array;
+  /** float32: before the rotary embedding. Empty unless needed. */
   readonly rawKeys: Float32Array;
-  /** float32, laid out alike. */
+  /** float32. */
   readonly values: Float32Array;
   readonly offset: number;
   readonly stride: number;
-  /** float32 [T, Q, D]: queries as they leave the graph. Absent unless needed. */
-  readonly queries?: Float32Array;
+  /** float32 [T, Q, D]: rotated queries of all heads. */
+  readonly queries: Float32Array;
 }
 
 /** Inline pooling of a chunk: `merge[t]` 1 joins token t to the slot before it; the first slot of a head is never joined to nothing. */
@@ -68,9 +66,12 @@ export interface MemoryStream {
   before?(slots: SlotView, incoming: Incoming, place: HeadPlace): Plan | undefined;
   /** The cap or the context leaves room for `limit` old slots only: what stays of them. Without it the stage ends with a CapacityError. */
   room?(slots: SlotView, incoming: Incoming, limit: number, place: HeadPlace): Plan;
-  /** Between projection and attention, for methods that merge inline: queries of the chunk see running states. */
+  /**
+   * Between projection and attention, for methods that merge inline (DMC): a query sees its own running state and every closed slot.
+   * Needs `raw-keys`; excludes `after` and `select`.
+   */
   pool?(slots: SlotView, chunk: Projected, place: HeadPlace): PoolPlan;
-  /** Old slots that this chunk looks at, ascending; they all stay in the memory. Nothing: all. */
+  /** Old slots that this chunk looks at, ascending; the others stay in the memory unseen. Nothing: all. */
   select?(slots: SlotView, chunk: Projected, place: HeadPlace): Int32Array | undefined;
   /** After a chunk was attended: what stays of old slots and tokens. Nothing: all. */
   after?(slots: SlotView, chunk: Attended, place: HeadPlace): Plan | undefined;

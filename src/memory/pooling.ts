@@ -8,8 +8,7 @@ export interface OpenSlot {
   readonly value: Float32Array;
   /** Sum of importances. */
   readonly weight: number;
-  /** Tokens. */
-  readonly count: number;
+  readonly tokens: number;
 }
 
 /** float32 tokens of one head in a wider array: token t at [offset + t · stride, … + D). */
@@ -27,7 +26,7 @@ export interface RunningStates {
   /** float32 [T]: sums of importances. */
   readonly weight: Float32Array;
   /** float32 [T]: tokens in the state. */
-  readonly count: Float32Array;
+  readonly tokens: Float32Array;
 }
 
 /**
@@ -39,10 +38,10 @@ export function segmentedScan(keys: Strided, values: Strided, merge: Uint8Array,
   const keySum = new Float64Array(headWidth);
   const valueSum = new Float64Array(headWidth);
   let weightSum = 0;
-  let count = 0;
+  let tokens = 0;
   if (open) {
     weightSum = open.weight;
-    count = open.count;
+    tokens = open.tokens;
     for (let d = 0; d < headWidth; d++) {
       keySum[d] = open.key[d]! * weightSum;
       valueSum[d] = open.value[d]! * weightSum;
@@ -50,14 +49,14 @@ export function segmentedScan(keys: Strided, values: Strided, merge: Uint8Array,
   }
   for (let t = 0; t < merge.length; t++) {
     const omega = weight[t]!;
-    if (merge[t] === 0 || count === 0) {
+    if (merge[t] === 0 || tokens === 0) {
       keySum.fill(0);
       valueSum.fill(0);
       weightSum = 0;
-      count = 0;
+      tokens = 0;
     }
     weightSum += omega;
-    count++;
+    tokens++;
     for (let d = 0; d < headWidth; d++) {
       keySum[d] = keySum[d]! + keys.data[keys.offset + t * keys.stride + d]! * omega;
       valueSum[d] = valueSum[d]! + values.data[values.offset + t * values.stride + d]! * omega;
@@ -65,6 +64,6 @@ export function segmentedScan(keys: Strided, values: Strided, merge: Uint8Array,
       into.values[t * headWidth + d] = valueSum[d]! / weightSum;
     }
     into.weight[t] = weightSum;
-    into.count[t] = count;
+    into.tokens[t] = tokens;
   }
 }

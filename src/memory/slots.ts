@@ -149,6 +149,16 @@ export class HeadSlots implements SlotView {
     for (const name of columnNames) this[name].copyWithin(to, from, from + count);
   }
 
+  /** Adds `count` slots of another head, from its index `first` on; there must be room. */
+  copy(from: SlotView, first: number, count: number): void {
+    const { headWidth, length } = this;
+    if (length + count > this.capacity) throw new RangeError(`no room for ${count} slots after ${length} of ${this.capacity}`);
+    this.keys.set(from.keys.subarray(first * headWidth, (first + count) * headWidth), length * headWidth);
+    this.values.set(from.values.subarray(first * headWidth, (first + count) * headWidth), length * headWidth);
+    for (const name of columnNames) this[name].set(from[name].subarray(first, first + count), length);
+    this.length = length + count;
+  }
+
   /** Forgets all slots from `length` on. */
   truncate(length: number): void {
     if (length > this.length) throw new RangeError(`cannot truncate ${this.length} slots to ${length}`);

@@ -4,71 +4,24 @@ import { loadMethods, methodNamed } from '../core/methods.ts';
 import { parseOptions } from '../core/options.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import { carryOut, checkPlan, type CheckedPlan } from './compact.ts';
-import { KvStore, type KvSnapshot } from './kv-store.ts';
-import type { HeadPlace, Incoming, MemoryMethod, MemoryStream, OpenContext, Plan } from './method.ts';
+import type { LayerChunk, Look, MemoryMark, MemoryOptions, MemoryReport, MemorySnapshot, Stretch } from './contract.ts';
+import { closedSlots, InlinePooling } from './inline-pooling.ts';
+import { KvStore } from './kv-store.ts';
+import { renumber } from './rebase.ts';
+import type { HeadPlace, Incoming, MemoryMethod, MemoryStream, OpenContext, Plan, Projected } from './method.ts';
 import { Rotary } from './rotary.ts';
-import { createColumns, kindCode, type HeadSlots, type SlotColumns, type SlotKind } from './slots.ts';
+import { createColumns, HeadSlots, kindCode, type SlotColumns, type SlotView } from './slots.ts';
 
 /** All memory methods, by name. */
 export function memoryMethods(): Promise<ReadonlyMap<string, MemoryMethod>> {
   return loadMethods<MemoryMethod>(new URL('./methods/', import.meta.url));
 }
 
-/** Where tokens that follow each other come from. */
-export interface TokenOrigin {
-  readonly kind: SlotKind;
-  /** Frame number (`visual`, `wrap`) or turn number (`question`, `answer`); −1 for the opening. */
-  readonly source: number;
-  /** Media time in seconds. */
-  readonly timeSec: number;
-  /** Number of the first token within its frame, for `visual`. Default 0. */
-  readonly firstPlace?: number;
-}
-
-/** Tokens of one origin within a chunk. */
-export interface Stretch {
-  readonly count: number;
-  readonly origin: TokenOrigin;
-}
-
-export interface MemoryOptions {
-  /** Name of a file in `methods/`. */
-  readonly method: string;
-  /** The method's own options. */
-  readonly options?: Readonly<Record<string, unknown>>;
-  /** Hard cap on allocated bytes. Default: none. */
-  readonly capBytes?: number;
-}
-
-export interface MemoryReport {
-  readonly liveBytes: number;
-  readonly allocatedBytes: number;
-  readonly capBytes: number;
-  /** Slots in use over all layers and heads. */
-  readonly slots: number;
-  /** Tokens that went in since the stream opened. */
-  readonly tokensSeen: number;
-  readonly longestHead: number;
-}
-
-/** A point to return to with `undo`. */
-export interface MemoryMark {
-  readonly tokensSeen: number;
-}
-
 interface OpenMark extends MemoryMark {
   position: number;
   readonly lengths: Int32Array;
-}
-
-/** A memory as plain data, for a file. */
-export interface MemorySnapshot {
-  readonly method: string;
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly position: number;
-  readonly tokensSeen: number;
-  readonly store: KvSnapshot;
-  readonly state: unknown;
+  /** The last slot of each head, which pooling may go on with. */
+  readonly tails: readonly HeadSlots[];
 }
 
 /** One stream's memory. The decoder calls `begin`, `write` and `end`; a session marks, undoes and reads reports. */
@@ -84,7 +37,8 @@ export class Memory implements Disposable {
   readonly #stream: MemoryStream;
   readonly #contextLength: number;
   #mark: OpenMark | undefined;
-  #chunk: { readonly count: number; readonly lengths: Int32Array } | undefined;
+  #chunk: { readonly count: number; readonly lengths: Int32Array; readonly looks: Look[] } | undefined;
+  readonly #pooling: InlinePooling;
   #tokens: SlotColumns = createColumns(0);
 
   private constructor(spec: DecoderSpec, methodName: string, method: MemoryMethod, options: Readonly<Record<string, unknown>>, capBytes: number, saved: unknown) {
@@ -94,6 +48,7 @@ export class Memory implements Disposable {
     this.#contextLength = spec.contextLength;
     this.store = new KvStore(spec, capBytes);
     this.rotary = new Rotary({ headWidth: spec.headWidth, theta: spec.ropeTheta, layout: spec.ropeLayout });
+    this.#pooling = new InlinePooling(spec.headWidth, this.rotary);
     const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ...(saved !== undefined && { saved }) };
     this.#stream = method.open(options, context);
   }
@@ -152,31 +107,63 @@ export class Memory implements Disposable {
     this.#makeRoom(incoming, count);
     this.store.reserve(count);
     for (let t = 0; t < count; t++) this.#tokens.position[t] = this.position + t;
-    this.#chunk = { count, lengths: this.#lengths() };
+    this.#chunk = { count, lengths: this.#lengths(), looks: [] };
     return this.position;
   }
 
-  /**
-   * Stores the chunk's keys and values of one layer; from then on they are the last slots of its heads.
-   * @param keys float32 [T, H, D], rotated
-   * @param values float32 [T, H, D]
-   */
-  write(layer: number, keys: Float32Array, values: Float32Array): void {
+  /** Stores what the chunk became in one layer; from then on its tokens are the last slots of that layer's heads. */
+  write(layer: number, made: LayerChunk): void {
     const { kvHeads, headWidth } = this.store.shape;
-    const { count } = this.#chunk!;
-    for (let h = 0; h < kvHeads; h++) this.store.head(layer, h).append(count, keys, values, h * headWidth, kvHeads * headWidth, this.#tokens);
+    const { count, looks } = this.#chunk!;
+    const stream = this.#stream;
+    const stride = kvHeads * headWidth;
+    for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
+      const head = this.store.head(layer, kvHead);
+      const offset = kvHead * headWidth;
+      if (!stream.pool && !stream.select) {
+        head.append(count, made.keys, made.values, offset, stride, this.#tokens);
+        continue;
+      }
+      const place = { layer, kvHead };
+      const projected: Projected = { count, keys: made.keys, rawKeys: made.rawKeys ?? noKeys, values: made.values, offset, stride, queries: made.queries };
+      if (stream.pool) {
+        looks[layer * kvHeads + kvHead] = { slots: head, merge: this.#pooling.append(head, stream.pool(head, projected, place), projected, this.#tokens, this.methodName) };
+        continue;
+      }
+      const picked = stream.select!(head, projected, place);
+      const past = head.length;
+      head.append(count, made.keys, made.values, offset, stride, this.#tokens);
+      if (picked === undefined) continue;
+      const all = new Int32Array(picked.length + count);
+      all.set(picked);
+      for (let t = 0; t < count; t++) all[picked.length + t] = past + t;
+      looks[layer * kvHeads + kvHead] = { slots: this.store.gather(layer, kvHead, all) };
+    }
+  }
+
+  /** What the chunk's queries see in a head, between `write` of that layer and `write` of the next. */
+  look(layer: number, kvHead: number): Look {
+    const look = this.#chunk!.looks[layer * this.store.shape.kvHeads + kvHead];
+    const slots = look?.slots ?? this.store.head(layer, kvHead);
+    if (this.method.scoreBias === 'none' || !hasMerged(slots)) return look ?? { slots };
+    return { ...look, slots, slotBias: Float32Array.from(slots.tokens.subarray(0, slots.length), Math.log) };
   }
 
   /**
    * The chunk has been attended in all layers: the method decides what stays.
-   * @param attention per layer and head, where the method needs it
+   * @param attention float32 [slots seen], per layer and head; where the method needs it
    */
   end(attention?: (place: HeadPlace) => Float32Array): void {
-    const { count } = this.#chunk!;
+    const { count, looks } = this.#chunk!;
     this.#chunk = undefined;
     this.position += count;
     this.tokensSeen += count;
     const stream = this.#stream;
+    looks.forEach(({ merge }, i) => {
+      const head = this.store.heads[i]!;
+      if (merge) carryOut(checkPlan({ kind: 'keep', slots: closedSlots(head.length, merge) }, head, () => false, this.methodName), head, this.rotary);
+    });
+    for (const head of this.store.gathered) head.truncate(0);
     if (stream.after && !this.#mark) this.#ask((head, place) => stream.after!(head, { count, ...(attention && { attention: attention(place) }) }, place));
   }
 
@@ -186,6 +173,7 @@ export class Memory implements Disposable {
     const { lengths } = this.#chunk;
     this.#chunk = undefined;
     this.store.heads.forEach((head, i) => head.truncate(lengths[i]!));
+    for (const head of this.store.gathered) head.truncate(0);
   }
 
   /**
@@ -197,14 +185,19 @@ export class Memory implements Disposable {
     if (this.#mark || this.#chunk) throw new UserError('MEMORY_MARKED', { what: 'a question is already under way', expected: 'undo() or keep() before the next mark()' });
     this.#makeRoom(this.#describe([]), reserve);
     this.store.reserve(reserve);
-    this.#mark = { tokensSeen: this.tokensSeen, position: this.position, lengths: this.#lengths() };
+    const tails = this.#stream.pool ? this.store.heads.map(tailOf) : [];
+    this.#mark = { tokensSeen: this.tokensSeen, position: this.position, lengths: this.#lengths(), tails };
     return this.#mark;
   }
 
   /** Forgets all that came after the mark. */
   undo(mark: MemoryMark): void {
     const open = this.#closeMark(mark);
-    this.store.heads.forEach((head, i) => head.truncate(open.lengths[i]!));
+    this.store.heads.forEach((head, i) => {
+      const tail = open.tails[i];
+      head.truncate(Math.max(0, open.lengths[i]! - (tail?.length ?? 0)));
+      if (tail) head.copy(tail, 0, tail.length);
+    });
     this.position = open.position;
     this.tokensSeen = open.tokensSeen;
   }
@@ -306,35 +299,24 @@ export class Memory implements Disposable {
 
   /** Moves all slots to new positions, order kept, so that `count` more fit into the context. */
   #rebase(count: number): void {
-    const { heads } = this.store;
-    const distinct = new Set<number>();
-    for (const head of this.method.scope === 'stream' ? heads.slice(0, 1) : heads) for (let slot = 0; slot < head.length; slot++) distinct.add(head.position[slot]!);
-    const order = Int32Array.from(distinct).sort();
-    // Heads that differ may hold more positions together than the context has; then neighbours share one.
-    const room = this.#contextLength - count;
-    const scale = Math.min(1, room / order.length);
-    const renumbered = new Map<number, number>();
-    order.forEach((position, rank) => renumbered.set(position, Math.floor(rank * scale)));
-    for (const head of heads) {
-      for (let slot = 0; slot < head.length; slot++) {
-        const from = head.position[slot]!;
-        const to = renumbered.get(from)!;
-        this.rotary.turn(head.keys, slot * head.headWidth, to - from);
-        head.position[slot] = to;
-      }
-    }
-    const next = (position: number) => {
-      // The first place after all slots that came before `position`.
-      let low = 0;
-      let high = order.length;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (order[middle]! < position) low = middle + 1;
-        else high = middle;
-      }
-      return low === 0 ? 0 : Math.floor((low - 1) * scale) + 1;
-    };
+    const next = renumber(this.store.heads, this.method.scope === 'stream', this.rotary, this.#contextLength - count);
     if (this.#mark) this.#mark.position = next(this.#mark.position);
     this.position = next(this.position);
   }
+}
+
+const noKeys = new Float32Array(0);
+
+function hasMerged({ tokens, length }: SlotView): boolean {
+  for (let slot = 0; slot < length; slot++) if (tokens[slot]! > 1) return true;
+  return false;
+}
+
+/** A copy of a head's last slot. */
+function tailOf(head: HeadSlots): HeadSlots {
+  const tail = new HeadSlots(head.headWidth);
+  const count = Math.min(1, head.length);
+  tail.resize(count);
+  tail.copy(head, head.length - count, count);
+  return tail;
 }

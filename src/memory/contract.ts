@@ -1,0 +1,76 @@
+// What the memory stage takes and gives: origins of tokens, what a layer made of a chunk, what its queries see, reports and snapshots.
+import type { KvSnapshot } from './kv-store.ts';
+import type { SlotKind, SlotView } from './slots.ts';
+
+/** Where tokens that follow each other come from. */
+export interface TokenOrigin {
+  readonly kind: SlotKind;
+  /** Frame number (`visual`, `wrap`) or turn number (`question`, `answer`); −1 for the opening. */
+  readonly source: number;
+  /** Media time in seconds. */
+  readonly timeSec: number;
+  /** Number of the first token within its frame, for `visual`. Default 0. */
+  readonly firstPlace?: number;
+}
+
+/** Tokens of one origin within a chunk. */
+export interface Stretch {
+  readonly count: number;
+  readonly origin: TokenOrigin;
+}
+
+export interface MemoryOptions {
+  /** Name of a file in `methods/`. */
+  readonly method: string;
+  /** The method's own options. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Hard cap on allocated bytes. Default: none. */
+  readonly capBytes?: number;
+}
+
+export interface MemoryReport {
+  readonly liveBytes: number;
+  readonly allocatedBytes: number;
+  readonly capBytes: number;
+  /** Slots in use over all layers and heads. */
+  readonly slots: number;
+  /** Tokens that went in since the stream opened. */
+  readonly tokensSeen: number;
+  readonly longestHead: number;
+}
+
+/** What the projection of a layer made of a chunk. */
+export interface LayerChunk {
+  /** float32 [T, H, D], rotated. */
+  readonly keys: Float32Array;
+  /** float32 [T, H, D]. */
+  readonly values: Float32Array;
+  /** float32 [T, H, D], before the rotary embedding; where the method needs it. */
+  readonly rawKeys?: Float32Array;
+  /** float32 [T, Q, D], rotated. */
+  readonly queries: Float32Array;
+}
+
+/** What a chunk's queries see in one head: slots, the chunk's own last. */
+export interface Look {
+  readonly slots: SlotView;
+  /** float32 [length]: added to every query's scores. */
+  readonly slotBias?: Float32Array;
+  /** uint8 [T], for chunks pooled inline: 1 where a token continues the slot before it, which later queries then do not see. */
+  readonly merge?: Uint8Array;
+}
+
+/** A point to return to with `undo`. */
+export interface MemoryMark {
+  readonly tokensSeen: number;
+}
+
+/** A memory as plain data, for a file. */
+export interface MemorySnapshot {
+  readonly method: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly position: number;
+  readonly tokensSeen: number;
+  readonly store: KvSnapshot;
+  readonly state: unknown;
+}

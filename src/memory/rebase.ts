@@ -1,0 +1,36 @@
+// Re-basing: slots move to the lowest positions, order kept, so that an endless stream stays within the trained context.
+import type { Rotary } from './rotary.ts';
+import type { HeadSlots } from './slots.ts';
+
+/**
+ * Gives slots the positions 0, 1, 2 … in the order of their old ones and turns their keys there. Equal positions stay equal.
+ * @param alike whether all heads hold the same positions
+ * @param room positions there are. Heads that differ may have more distinct ones together; then neighbours come to share one
+ * @returns where a position that comes after some slots is now: the first place after those slots
+ */
+export function renumber(heads: readonly HeadSlots[], alike: boolean, rotary: Rotary, room: number): (position: number) => number {
+  const distinct = new Set<number>();
+  for (const head of alike ? heads.slice(0, 1) : heads) for (let slot = 0; slot < head.length; slot++) distinct.add(head.position[slot]!);
+  const order = Int32Array.from(distinct).sort();
+  const scale = Math.min(1, room / order.length);
+  const renumbered = new Map<number, number>();
+  order.forEach((position, rank) => renumbered.set(position, Math.floor(rank * scale)));
+  for (const head of heads) {
+    for (let slot = 0; slot < head.length; slot++) {
+      const from = head.position[slot]!;
+      const to = renumbered.get(from)!;
+      rotary.turn(head.keys, slot * head.headWidth, to - from);
+      head.position[slot] = to;
+    }
+  }
+  return (position) => {
+    let low = 0;
+    let high = order.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (order[middle]! < position) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? 0 : Math.floor((low - 1) * scale) + 1;
+  };
+}
