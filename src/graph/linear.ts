@@ -3,7 +3,8 @@ import { relative, parse } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import type { DType, Graph, TypedArray, Value } from './graph.ts';
 import { bytesPerElement } from './graph.ts';
-import { gemm } from './ops.ts';
+import { add, gemm, int, mul, neg, reshape, single } from './ops.ts';
+import { blockSize } from './quantize.ts';
 
 /** A weight tensor: bytes in a file, referenced there, or an array that is stored in the model itself (small ones, tests). */
 export type TensorRef = {
@@ -29,7 +30,47 @@ export interface Float32Linear {
   readonly bias?: TensorRef;
 }
 
-export type PackedLinear = Float32Linear;
+/**
+ * 8-bit activations with a scale for each row, 7-bit weights with a scale for each output: products are exact on every processor,
+ * and a row's result does not depend on the rows beside it.
+ */
+export interface RowsLinear {
+  readonly format: 'rows8';
+  /** int8 [in, out]. */
+  readonly weight: TensorRef;
+  /** float32 [out]. */
+  readonly scales: TensorRef;
+  readonly bias?: TensorRef;
+}
+
+/** Weights in blocks of 32 inputs with a scale each; activations are quantised to 8 bits in the same blocks as they come. */
+export interface BlocksLinear {
+  readonly format: 'blocks8' | 'blocks4';
+  readonly inWidth: number;
+  /** uint8 [out, blocks, bytes of a block]. */
+  readonly weight: TensorRef;
+  /** float32 [out · blocks]. */
+  readonly scales: TensorRef;
+  /** uint8; absent for 8 bits. */
+  readonly zeroPoints?: TensorRef;
+  readonly bias?: TensorRef;
+}
+
+export type PackedLinear = Float32Linear | RowsLinear | BlocksLinear;
+
+/** Widths of a linear layer. */
+export function linearWidths(packed: PackedLinear): { readonly inWidth: number; readonly outWidth: number } {
+  const [first, second] = packed.weight.shape as readonly [number, number];
+  switch (packed.format) {
+    case 'float32':
+      return { inWidth: second, outWidth: first };
+    case 'rows8':
+      return { inWidth: first, outWidth: second };
+    case 'blocks8':
+    case 'blocks4':
+      return { inWidth: packed.inWidth, outWidth: first };
+  }
+}
 
 /** Length of a tensor in bytes. */
 export function tensorBytes({ dtype, shape }: Pick<TensorRef, 'dtype' | 'shape'>): number {
@@ -49,16 +90,70 @@ export function weight(graph: Graph, ref: TensorRef): Value {
 }
 
 /**
- * `x @ weightᵀ + bias`.
+ * `x @ weightᵀ + bias`. Layers that share an input share its quantisation.
  * @param x float32 [T, in]
  * @returns float32 [T, out]
  * @throws UserError when `x` is not a matrix as wide as the weight
  */
 export function linear(x: Value, packed: PackedLinear): Value {
-  const { graph } = x;
-  const inWidth = packed.weight.shape[1]!;
+  const { inWidth } = linearWidths(packed);
   if (x.shape.length !== 2 || x.shape[1] !== inWidth || x.dtype !== 'float32') {
     throw new UserError('GRAPH_LINEAR', { what: `linear layer ${packed.weight.name} cannot take its input`, got: `${x.dtype} [${x.shape.join(', ')}]`, expected: `float32 [T, ${inWidth}]` });
   }
-  return gemm(x, weight(graph, packed.weight), packed.bias && weight(graph, packed.bias), { transB: true });
+  switch (packed.format) {
+    case 'float32':
+      return gemm(x, weight(x.graph, packed.weight), packed.bias && weight(x.graph, packed.bias), { transB: true });
+    case 'rows8':
+      return rowsLinear(x, packed);
+    case 'blocks8':
+    case 'blocks4':
+      return blocksLinear(x, packed);
+  }
+}
+
+interface QuantizedInput {
+  /** uint8 [T, in], zero at 128. */
+  readonly levels: Value;
+  /** float32 [T, 1]: what one level is worth. */
+  readonly step: Value;
+}
+
+const quantizedInputs = new WeakMap<Value, QuantizedInput>();
+
+/** Rows to 8 bits, each by its own greatest magnitude. */
+function quantizeInput(x: Value): QuantizedInput {
+  const known = quantizedInputs.get(x);
+  if (known) return known;
+  const { graph } = x;
+  const rows = [x.shape[0]!];
+  const bound = (type: string) => single(type, [x, graph.ints([1])], rows, { keepdims: int(0) });
+  // A row of zeros must not divide by zero; any step will do for it.
+  const magnitude = single('Max', [bound('ReduceMax'), neg(bound('ReduceMin')), graph.scalar(1e-30)], rows);
+  const step = mul(magnitude, graph.scalar(1 / 127));
+  const zeros = single('Expand', [graph.constant(Uint8Array.of(128), 'uint8', [1]), single('Shape', [step], [1], {}, 'int64')], rows, {}, 'uint8');
+  const quantized: QuantizedInput = {
+    levels: single('QuantizeLinear', [x, step, zeros], x.shape, { axis: int(0) }, 'uint8'),
+    step: reshape(step, [-1, 1], [x.shape[0]!, 1]),
+  };
+  quantizedInputs.set(x, quantized);
+  return quantized;
+}
+
+function rowsLinear(x: Value, packed: RowsLinear): Value {
+  const { graph } = x;
+  const { levels, step } = quantizeInput(x);
+  const { outWidth } = linearWidths(packed);
+  const zero = graph.constant(Uint8Array.of(128), 'uint8', []);
+  const inputs = [levels, weight(graph, packed.weight), graph.scalar(1), weight(graph, packed.scales), zero];
+  const product = mul(single('MatMulIntegerToFloat', inputs, [x.shape[0]!, outWidth], {}, 'float32', 'com.microsoft'), step);
+  return packed.bias ? add(product, weight(graph, packed.bias)) : product;
+}
+
+function blocksLinear(x: Value, packed: BlocksLinear): Value {
+  const { graph } = x;
+  const { inWidth, outWidth } = linearWidths(packed);
+  const optional = (ref: TensorRef | undefined) => ref && weight(graph, ref);
+  const attributes = { K: int(inWidth), N: int(outWidth), bits: int(packed.format === 'blocks8' ? 8 : 4), block_size: int(blockSize), accuracy_level: int(4) };
+  const inputs = [x, weight(graph, packed.weight), weight(graph, packed.scales), optional(packed.zeroPoints), undefined, optional(packed.bias)];
+  return single('MatMulNBits', inputs, [x.shape[0]!, outWidth], attributes, 'float32', 'com.microsoft');
 }

@@ -40,7 +40,7 @@ export interface PackedVision {
 }
 
 /** Rows of the embedding table, read as they are asked for: the table never stands in memory. */
-export interface EmbeddingTable {
+export interface EmbeddingTable extends Disposable {
   readonly vocabulary: number;
   readonly width: number;
   /**
@@ -49,7 +49,6 @@ export interface EmbeddingTable {
    * @throws ModelError for an id outside of the table
    */
   rows(ids: ArrayLike<number>, into?: Float32Array): Float32Array;
-  close(): void;
 }
 
 export interface PackedDecoder {

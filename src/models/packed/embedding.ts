@@ -30,7 +30,7 @@ export function openEmbedding(source: WeightSource): EmbeddingTable {
       }
       return into;
     },
-    close() {
+    [Symbol.dispose]() {
       if (file === undefined) return;
       closeSync(file);
       file = undefined;

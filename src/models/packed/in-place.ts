@@ -69,6 +69,6 @@ export function openInPlace(checkpoint: Checkpoint): PackedModel {
       head: linear(decoder.weights.head),
     },
     bytes: weightsOf(checkpoint).reduce((sum, { shape }) => sum + tensorBytes({ dtype: 'float32', shape }), 0),
-    [Symbol.dispose]: () => embedding.close(),
+    [Symbol.dispose]: () => embedding[Symbol.dispose](),
   };
 }

@@ -45,7 +45,7 @@ export function openPack(checkpoint: Checkpoint, folder: string): PackedModel {
     }),
     decoder: { embedding, layers: decoder.weights.layers.map((_, index) => unit(`decoder-${index}`) as DecoderLayer), ...decoderEnd },
     bytes: Object.values(units).reduce((sum, { bytes }) => sum + bytes, 0),
-    [Symbol.dispose]: () => embedding.close(),
+    [Symbol.dispose]: () => embedding[Symbol.dispose](),
   };
 }
 

@@ -2,8 +2,12 @@
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Checkpoint } from '../contract.ts';
+import { CalibrationStore } from './calibration-store.ts';
 import type { Precision } from './contract.ts';
+import type { QuantizedPrecision } from './fit-linear.ts';
 import { packName } from './identity.ts';
+import { decoderUnits } from './quantize-decoder.ts';
+import { visionUnits } from './quantize-vision.ts';
 import { TensorWriter } from './tensor-writer.ts';
 import type { PackUnit } from './units.ts';
 import { float32Units } from './units.ts';
@@ -45,14 +49,14 @@ export interface Manifest {
  * @returns the folder of the pack
  * @throws ModelError when weights cannot be read; the signal's reason when aborted, with what is done kept for the next try
  */
-export async function packModel(checkpoint: Checkpoint, precision: Precision, cacheFolder: string, { signal, onProgress }: PackOptions = {}): Promise<string> {
+export async function packModel(checkpoint: Checkpoint, precision: Precision, cacheFolder: string, { signal, onProgress, threads = 2 }: PackOptions = {}): Promise<string> {
   const name = await packName(checkpoint, precision);
   const target = join(cacheFolder, name);
   if (await exists(join(target, manifestName))) return target;
   const work = await openWorkFolder(cacheFolder, name);
   let whole = false;
   try {
-    const list = float32Units(checkpoint);
+    const list = precision === 'float32' ? float32Units(checkpoint) : quantizedUnits(checkpoint, precision, new CalibrationStore(work.path), threads);
     const units: Record<string, PackedUnit> = {};
     for (const [done, unit] of list.entries()) {
       signal?.throwIfAborted();
@@ -60,6 +64,7 @@ export async function packModel(checkpoint: Checkpoint, precision: Precision, ca
       units[unit.name] = (await readUnit(work.path, unit)) ?? (await packUnit(work.path, unit, signal));
     }
     await writeFile(join(work.path, manifestName), JSON.stringify({ precision, units } satisfies Manifest));
+    await CalibrationStore.clear(work.path);
     await Promise.all(list.map((unit) => rm(join(work.path, `${unit.name}.json`))));
     await work.publish();
     whole = true;
@@ -67,6 +72,11 @@ export async function packModel(checkpoint: Checkpoint, precision: Precision, ca
   } finally {
     if (!whole) await work.abandon();
   }
+}
+
+function quantizedUnits(checkpoint: Checkpoint, precision: QuantizedPrecision, store: CalibrationStore, threads: number): readonly PackUnit[] {
+  const { vision } = checkpoint;
+  return [...(vision ? visionUnits(vision, precision, store, threads) : []), ...decoderUnits(checkpoint, precision, store, threads)];
 }
 
 async function packUnit(folder: string, unit: PackUnit, signal: AbortSignal | undefined): Promise<PackedUnit> {
