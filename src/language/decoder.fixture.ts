@@ -12,7 +12,7 @@ function table(data: Float32Array, vocabulary: number, width: number): Embedding
       for (let t = 0; t < ids.length; t++) into.set(data.subarray(ids[t]! * width, (ids[t]! + 1) * width), t * width);
       return into;
     },
-    close: () => undefined,
+    [Symbol.dispose]: () => undefined,
   };
 }
 
