@@ -73,7 +73,7 @@ export function createOptimiser(store: ParameterStore, forward: (variant: string
         store.step++;
         return { outputs: [outputs], gradientNorm: gradientNorm(outputs) };
       }
-      for (const tensor of Object.values(sums)) (tensor.data as Float32Array).fill(0);
+      for (const tensor of Object.values(sums)) (tensor.data).fill(0);
       const outputs: Tensors[] = [];
       for (const batch of batches) {
         const model = await open(batch.variant, () => accumulationGraph(batch.variant, specs, forward(batch.variant), 1 / options.accumulation).encode());

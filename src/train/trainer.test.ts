@@ -79,7 +79,7 @@ function plainStep(w: Record<string, Float64Array>, m: Record<string, Float64Arr
       const slope = g[name]![i]! * factor;
       m[name]![i] = adamw.beta1 * m[name]![i]! + (1 - adamw.beta1) * slope;
       v[name]![i] = adamw.beta2 * v[name]![i]! + (1 - adamw.beta2) * slope * slope;
-      w[name]![i] = value * (1 - lr * weightDecay) - (lr * (m[name]![i]! / (1 - adamw.beta1 ** t))) / (Math.sqrt(v[name]![i]! / (1 - adamw.beta2 ** t)) + adamw.epsilon);
+      w[name]![i] = value * (1 - lr * weightDecay) - (lr * (m[name]![i] / (1 - adamw.beta1 ** t))) / (Math.sqrt(v[name]![i] / (1 - adamw.beta2 ** t)) + adamw.epsilon);
     });
   }
   return norm;

@@ -1,0 +1,59 @@
+// The whole forward pass of a SmolVLM-shaped model in training: frames, prefix, threads of questions, answer loss, auxiliary losses.
+import type { Forward } from './step-graph.ts';
+import { binaryCrossEntropy, huberLoss, softmaxCrossEntropy } from '../graph/loss.ts';
+import { add, concat, gather, gemm, mul, reshape, split } from '../graph/ops.ts';
+import type { BatchShape } from './decoder-graph.ts';
+import { decode } from './decoder-graph.ts';
+import { visionTokens } from './vision-graph.ts';
+import type { VlmConfig } from './vlm-config.ts';
+import { vlmNames, vlmSizes } from './vlm-config.ts';
+
+export interface VlmLossOptions {
+  /** Weight of the auxiliary losses beside the answers'. */
+  readonly auxiliaryWeight: number;
+}
+
+/**
+ * Inputs (sizes as in `BatchShape`, V the vocabulary, M = B · F · tokensPerFrame):
+ * - `patches` uint8 [B · F · patches, 3 · patch · patch]
+ * - `prefixIds` int64 [B, P]: a token id, or V + the number of a visual token among the batch's M
+ * - `prefixPositions` int64 [B, P]
+ * - `threadIds` int64 [B, N, T], `threadPositions` int64 [B, N · T], `visible` and `segments` int64 [B, N, T] (see `DecoderInputs`)
+ * - `answerRows` int64 [A]: numbers among the B · N · T thread tokens whose next token is learned; `answerTargets` int64 [A]; `answerWeights`
+ *   float32 [A], 0 for padding
+ * - with auxiliary heads: `auxiliaryTargets` and `auxiliaryWeights` float32 [M, labels + numbers]
+ *
+ * Outputs: `loss`; `answerLoss`; `auxiliaryLoss`; for each answer row `logLoss` and `correct` (its likeliest token is the target).
+ */
+export function vlmForward(config: VlmConfig, shape: BatchShape, options: VlmLossOptions): Forward {
+  return (graph, weight) => {
+    const { text, auxiliary } = config;
+    const sizes = vlmSizes(config);
+    const { clips: B, frames: F, prefix: P, threads: N, threadLength: T, answers: A } = shape;
+    const M = B * F * sizes.tokensPerFrame;
+    const visual = visionTokens(graph, weight, config, graph.input('patches', 'uint8', [B * F * sizes.patches, sizes.patchValues]), B * F);
+    const embedding = weight(vlmNames.embedding);
+    const table = concat([embedding, visual], 0);
+    const hidden = decode(graph, weight, config, shape, {
+      prefix: reshape(gather(table, graph.input('prefixIds', 'int64', [B, P])), [B * P, text.width]),
+      threads: reshape(gather(embedding, graph.input('threadIds', 'int64', [B, N, T])), [B * N * T, text.width]),
+      prefixPositions: graph.input('prefixPositions', 'int64', [B, P]),
+      threadPositions: graph.input('threadPositions', 'int64', [B, N * T]),
+      visible: graph.input('visible', 'int64', [B, N, T]),
+      segments: graph.input('segments', 'int64', [B, N, T]),
+    });
+    // Only the rows that are learned meet the vocabulary.
+    const logits = gemm(gather(hidden, graph.input('answerRows', 'int64', [A])), embedding, undefined, { transB: true });
+    const answer = softmaxCrossEntropy(logits, graph.input('answerTargets', 'int64', [A]), graph.input('answerWeights', 'float32', [A]));
+    const metrics = { answerLoss: answer.loss, logLoss: answer.perRow, correct: answer.correct };
+    if (!auxiliary) return { loss: answer.loss, metrics };
+    const width = auxiliary.labels + auxiliary.numbers;
+    const targets = graph.input('auxiliaryTargets', 'float32', [M, width]);
+    const weights = graph.input('auxiliaryWeights', 'float32', [M, width]);
+    const predicted = gemm(visual, weight(`${vlmNames.auxiliary}.weight`), weight(`${vlmNames.auxiliary}.bias`), { transB: true });
+    const parts = [predicted, targets, weights].map((value) => (auxiliary.numbers === 0 ? [value] : split(value, [auxiliary.labels, auxiliary.numbers], 1)));
+    const labels = binaryCrossEntropy(parts[0]![0]!, parts[1]![0]!, parts[2]![0]!);
+    const auxiliaryLoss = auxiliary.numbers === 0 ? labels : add(labels, huberLoss(parts[0]![1]!, parts[1]![1]!, parts[2]![1]!, 0.1));
+    return { loss: add(answer.loss, mul(auxiliaryLoss, graph.scalar(options.auxiliaryWeight))), metrics: { ...metrics, auxiliaryLoss } };
+  };
+}
