@@ -1,6 +1,6 @@
 """Loads the committed checkpoints in Transformers and compares what comes out with the committed expected files.
 
-It reads what a test reads and shares no code with what wrote it, save the pictures.
+It reads what a test reads and shares no code with what wrote it.
 """
 
 import json
