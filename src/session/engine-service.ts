@@ -47,7 +47,8 @@ export interface EngineService {
   ask: {
     argument: { readonly stream: number; readonly question: string; readonly remember: boolean; readonly generation: GenerationOptions };
     emits: string;
-    result: EngineAnswer;
+    /** `waitMs`: until other streams of the model let it have its turn. */
+    result: EngineAnswer & { readonly waitMs: number };
   };
   memory: { argument: number; emits: never; result: MemoryReport };
   close: { argument: number; emits: never; result: undefined };

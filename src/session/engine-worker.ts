@@ -2,9 +2,12 @@
 import { UserError } from '../core/errors.ts';
 import { serveWorker } from '../runtime/worker.ts';
 import { Engine } from './engine.ts';
+import { createMutex } from './mutex.ts';
 import type { EngineService } from './engine-service.ts';
 
 let engine: Engine | undefined;
+/** Streams take turns: a model computes one thing at a time. */
+const turns = createMutex();
 
 function loaded(): Engine {
   if (!engine) throw new UserError('NO_MODEL_LOADED', { what: 'the engine has no model yet', todo: 'load one first' });
@@ -17,11 +20,18 @@ serveWorker<EngineService>({
     return engine.info;
   },
   open: (argument) => loaded().open(argument),
-  frame: ({ stream, frame }, { signal }) => loaded().frame(stream, frame, signal),
-  ask: ({ stream, question, generation, remember }, { signal, emit }) => loaded().ask(stream, question, generation, remember, emit, signal),
-  memory: (stream) => Promise.resolve(loaded().memory(stream)),
-  close: (stream) => {
-    loaded().close(stream);
-    return Promise.resolve(undefined);
+  frame: ({ stream, frame }, { signal }) => turns.run(() => loaded().frame(stream, frame, signal)),
+  ask: ({ stream, question, generation, remember }, { signal, emit }) => {
+    const start = performance.now();
+    return turns.run(async () => {
+      const waitMs = performance.now() - start;
+      return { ...(await loaded().ask(stream, question, generation, remember, emit, signal)), waitMs };
+    });
   },
+  memory: (stream) => Promise.resolve(loaded().memory(stream)),
+  close: (stream) =>
+    turns.run(() => {
+      loaded().close(stream);
+      return Promise.resolve(undefined);
+    }),
 });

@@ -165,13 +165,14 @@ export function createSession({ model, source, stream, memoryName, drive, onEven
       const asked = performance.now();
       const work = turns.run(async () => {
         signal?.throwIfAborted();
-        const waitMs = performance.now() - asked;
+        const ownMs = performance.now() - asked;
         emit({ kind: 'question', question, timeSec: lastSec });
         const onReply = (text: string) => {
           write(text);
           emit({ kind: 'text', question, text });
         };
-        const { prefillMs, firstTokenMs, decodeTokenMs, totalMs, runtimeMs, ...said } = await engine.call('ask', { stream, question, remember, generation }, { onReply, ...(signal && { signal }) });
+        const { prefillMs, firstTokenMs, decodeTokenMs, totalMs, runtimeMs, waitMs: turnMs, ...said } = await engine.call('ask', { stream, question, remember, generation }, { onReply, ...(signal && { signal }) });
+        const waitMs = ownMs + turnMs;
         const timings = { waitMs, prefillMs, firstTokenMs: waitMs + firstTokenMs, decodeTokenMs, totalMs: waitMs + totalMs, runtimeMs };
         const answer: Answer = { ...said, timings };
         totals.answer(answer.memory);
