@@ -47,7 +47,15 @@ function questionsOf(item: Item): BenchQuestion[] {
         const prompt = `This question is about the latest part of the video: ${item.question}\nHas the video so far, above all its latest frames, shown enough to answer it? Answer only with Yes or No.`;
         return { ...common, kind: 'yes-no', id: `${item.id}.${index}`, timeSec: test.realtime, question: item.question, prompt, answer: test.type === 1, maxTokens: maxTokens.short };
       });
-    default:
+    case 'EPM':
+    case 'HLD':
+    case 'ASI':
+    case 'STU':
+    case 'OJR':
+    case 'ATR':
+    case 'ACR':
+    case 'OCR':
+    case 'FPD':
       return [
         { ...common, kind: 'choice', id: String(item.id), timeSec: item.realtime, question: item.question, prompt: choicePrompt(item.question, item.options), options: item.options, correct: item.gt, maxTokens: maxTokens.choice },
       ];

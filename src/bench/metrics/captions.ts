@@ -28,13 +28,18 @@ export interface CaptionScores {
   readonly ciderPlain: CorpusScore;
 }
 
-/** @throws UserError where there is no caption at all, or one has no reference. */
-export function scoreCaptions(captions: readonly CaptionText[]): CaptionScores {
+/**
+ * @param uncaptioned references of clips that got no caption: they count in CIDEr's document frequencies and nowhere else,
+ * so that a clip's CIDEr does not depend on which other clips were answered
+ * @throws UserError where there is no caption at all, or one has no reference
+ */
+export function scoreCaptions(captions: readonly CaptionText[], uncaptioned: readonly (readonly string[])[] = []): CaptionScores {
   if (captions.length === 0) throw new UserError('NO_CAPTIONS', { what: 'cannot score captions', got: 'none', expected: 'at least one' });
   const pairs = captions.map(({ hypothesis, references }, index): CaptionPair => {
     if (references.length === 0) throw new UserError('NO_REFERENCE', { what: `caption ${index} ("${hypothesis}") has no reference`, expected: 'at least one' });
     return { hypothesis: captionTokens(hypothesis), references: references.map(captionTokens) };
   });
+  const documents = [...pairs, ...uncaptioned.map((references) => ({ references: references.map(captionTokens) }))];
   const [bleu1, bleu2, bleu3, bleu4] = bleu(pairs);
-  return { bleu1: bleu1!, bleu2: bleu2!, bleu3: bleu3!, bleu4: bleu4!, rougeL: rougeL(pairs), meteor: meteor(pairs), ciderD: ciderD(pairs), ciderPlain: ciderPlain(pairs) };
+  return { bleu1: bleu1!, bleu2: bleu2!, bleu3: bleu3!, bleu4: bleu4!, rougeL: rougeL(pairs), meteor: meteor(pairs), ciderD: ciderD(pairs, documents), ciderPlain: ciderPlain(pairs, documents) };
 }

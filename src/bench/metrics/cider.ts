@@ -5,6 +5,8 @@ import { countNgrams, maxOrder, type NgramCounts } from './n-grams.ts';
 /** Width of CIDEr-D's penalty on the difference in length, in the toolkit's count of length. */
 const sigma = 6;
 
+type Documents = readonly Pick<CaptionPair, 'references'>[];
+
 /** TF-IDF weights of one caption. */
 interface Weighted {
   readonly weights: readonly ReadonlyMap<string, number>[];
@@ -15,10 +17,11 @@ interface Weighted {
 
 /**
  * CIDEr-D: what the COCO caption toolkit prints as "CIDEr" and papers report under that name; clipped counts and a
- * Gaussian penalty on the difference in length. 0 to 10. Document frequencies come from the references given.
+ * Gaussian penalty on the difference in length. 0 to 10.
+ * @param documents clips whose references give the document frequencies; those judged, unless some clips have no caption
  */
-export function ciderD(pairs: readonly CaptionPair[]): CorpusScore {
-  return score(pairs, (hypothesis, reference, order) => {
+export function ciderD(pairs: readonly CaptionPair[], documents: Documents = pairs): CorpusScore {
+  return score(pairs, documents, (hypothesis, reference, order) => {
     let dot = 0;
     for (const [ngram, weight] of hypothesis.weights[order]!) {
       const other = reference.weights[order]!.get(ngram) ?? 0;
@@ -29,26 +32,26 @@ export function ciderD(pairs: readonly CaptionPair[]): CorpusScore {
 }
 
 /** CIDEr as first defined (section 3 of the paper): plain cosine, no clipping, no length penalty, words not stemmed. 0 to 10. */
-export function ciderPlain(pairs: readonly CaptionPair[]): CorpusScore {
-  return score(pairs, (hypothesis, reference, order) => {
+export function ciderPlain(pairs: readonly CaptionPair[], documents: Documents = pairs): CorpusScore {
+  return score(pairs, documents, (hypothesis, reference, order) => {
     let dot = 0;
     for (const [ngram, weight] of hypothesis.weights[order]!) dot += weight * (reference.weights[order]!.get(ngram) ?? 0);
     return cosine(dot, hypothesis, reference, order);
   });
 }
 
-function score(pairs: readonly CaptionPair[], similarity: (hypothesis: Weighted, reference: Weighted, order: number) => number): CorpusScore {
-  const references = pairs.map((pair) => pair.references.map(countNgrams));
+function score(pairs: readonly CaptionPair[], documents: Documents, similarity: (hypothesis: Weighted, reference: Weighted, order: number) => number): CorpusScore {
   const documentFrequency = new Map<string, number>();
-  for (const captions of references) {
+  for (const { references } of documents) {
+    const captions = references.map(countNgrams);
     const seen = new Set(captions.flatMap((counts) => counts.flatMap((order) => [...order.keys()])));
     for (const ngram of seen) documentFrequency.set(ngram, (documentFrequency.get(ngram) ?? 0) + 1);
   }
-  const logDocuments = Math.log(pairs.length);
-  const each = pairs.map((pair, index) => {
+  const logDocuments = Math.log(documents.length);
+  const each = pairs.map((pair) => {
     const hypothesis = weigh(countNgrams(pair.hypothesis), documentFrequency, logDocuments);
-    const perReference = references[index]!.map((counts) => {
-      const reference = weigh(counts, documentFrequency, logDocuments);
+    const perReference = pair.references.map((caption) => {
+      const reference = weigh(countNgrams(caption), documentFrequency, logDocuments);
       return mean(Array.from({ length: maxOrder }, (_, order) => similarity(hypothesis, reference, order)));
     });
     return mean(perReference) * 10;

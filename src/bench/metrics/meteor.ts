@@ -2,7 +2,7 @@
 //
 // Parameters are those of the English ranking task (alpha 0.85, beta 0.2, gamma 0.6, module weights 1 and 0.6), with delta 0.5,
 // so that function words count as much as others. Equal to the published program run with
-// `-m "exact stem" -p "0.85 0.2 0.6 0.5" -w "1.0 0.6"`, and NOT comparable with figures of the full METEOR, which are higher.
+// `-norm -m "exact stem" -p "0.85 0.2 0.6 0.5" -w "1.0 0.6"`, and NOT comparable with figures of the full METEOR, which are higher.
 import { alignWords, type Alignment } from './meteor-alignment.ts';
 import type { CaptionPair, CorpusScore } from './caption-pair.ts';
 
@@ -22,7 +22,8 @@ interface Counts extends Alignment {
 /** Each clip against its best reference; `corpus` pools the counts of those, as the published program does. */
 export function meteor(pairs: readonly CaptionPair[]): CorpusScore {
   const best = pairs.map(({ hypothesis, references }) => {
-    const counts = references.map((reference) => count(hypothesis, reference));
+    const words = normalise(hypothesis);
+    const counts = references.map((reference) => count(words, normalise(reference)));
     return counts.reduce((a, b) => (fromCounts(b) > fromCounts(a) ? b : a));
   });
   const total = (key: keyof Counts) => best.reduce((sum, counts) => sum + counts[key], 0);
@@ -34,6 +35,20 @@ export function meteor(pairs: readonly CaptionPair[]): CorpusScore {
     referenceLength: total('referenceLength'),
   });
   return { corpus, each: best.map(fromCounts) };
+}
+
+/** The program's `-norm`: signs stand alone, hyphens part words, an apostrophe goes with what follows it, the last period stands alone. */
+function normalise(tokens: readonly string[]): string[] {
+  return tokens
+    .join(' ')
+    .replaceAll('-', ' ')
+    .replace(/[^\p{L}\p{N}\p{M}\s.,']/gu, ' $& ')
+    .replace(/(?<!\d),|,(?!\d)/g, ' , ')
+    .replace(/(?<!\p{L})'|'(?!\p{L})/gu, " ' ")
+    .replace(/(?<=\p{L})'(?=\p{L})/gu, " '")
+    .replace(/\.\s*$/, ' .')
+    .split(/\s+/)
+    .filter((word) => word !== '');
 }
 
 function count(hypothesis: readonly string[], reference: readonly string[]): Counts {

@@ -40,8 +40,8 @@ function verbatim(said: string, _labels: readonly string[], options: readonly st
 /** "A, B", "A and C", "B or D", or options repeated line by line: several letters are no choice. */
 function listed(said: string, labels: readonly string[]): Candidates {
   const set = labels.join('');
-  const several = new RegExp(`(?:^|answers?(?: is| are)?:?\\s*|options?\\s+|both\\s+|either\\s+)\\(?([${set}])\\)?\\s*(?:,|/|&|\\band\\b|\\bor\\b|,\\s*(?:and|or))\\s*\\(?([${set}])\\)?(?![\\p{L}\\p{N}'])`, 'iu').exec(said);
-  if (several && several[1] === several[1]!.toUpperCase()) return [labels.indexOf(several[1]), labels.indexOf(several[2]!.toUpperCase())];
+  const several = new RegExp(`(?:^|[Aa]nswers?(?: is| are)?:?\\s*|[Oo]ptions?\\s+|[Bb]oth\\s+|[Ee]ither\\s+)\\(?([${set}])\\)?\\s*(?:,|/|&|\\band\\b|\\bor\\b|,\\s*(?:and|or))\\s*\\(?([${set}])\\)?(?![\\p{L}\\p{N}'])`, 'u').exec(said);
+  if (several) return [labels.indexOf(several[1]!), labels.indexOf(several[2]!)];
   const lines = [...said.matchAll(new RegExp(`^\\s*\\(?([${set}])[.):]`, 'gm'))].map((match) => labels.indexOf(match[1]!));
   return new Set(lines).size > 1 ? lines : [];
 }
@@ -71,7 +71,7 @@ function leading(said: string, labels: readonly string[]): Candidates {
 
 /** "Option 2", "the second option". */
 function numbered(said: string): Candidates {
-  const digits = [...said.matchAll(/\b(?:option|choice|answer)\s*(?:number\s*|no\.\s*|is\s+|#)?#?([1-9])(?![\d.])\b/gi)].map((match) => Number(match[1]) - 1);
+  const digits = [...said.matchAll(/\b(?:option|choice|answer)\s*(?:number\s*|no\.\s*|is\s+|#)?#?([1-9])(?!\.?\d)\b/gi)].map((match) => Number(match[1]) - 1);
   const words = [...said.matchAll(/\b(first|second|third|fourth|fifth|sixth)\s+(?:option|choice|answer|one)\b/gi)].map((match) => ordinals.indexOf(match[1]!.toLowerCase()));
   return [...digits, ...words];
 }

@@ -23,23 +23,32 @@ export interface PairedDifference extends Interval {
   readonly isDegenerate: boolean;
 }
 
+export interface BootstrapOptions {
+  readonly range?: number;
+  readonly resamples?: number;
+}
+
 const defaultResamples = 10_000;
 
 /**
  * Mean of method − baseline with a 95 % percentile interval. Whole videos are drawn with replacement (Cameron, Gelbach
  * and Miller 2008), since questions about one video are not independent. With no difference in any pair the interval is
  * ±(1 − 0.025^(1/clusters)): the exact bound on a share never seen in so many videos, so a small sample claims nothing.
+ * One video alone says nothing of others: the interval is then the whole range.
+ * @param range largest difference that two figures can have: 1 for accuracy, 10 for CIDEr
+ * @throws RangeError where there is no pair
  */
-export function pairedDifference(values: readonly PairedValue[], random: Random, resamples = defaultResamples): PairedDifference {
+export function pairedDifference(values: readonly PairedValue[], random: Random, { range = 1, resamples = defaultResamples }: BootstrapOptions = {}): PairedDifference {
+  if (values.length === 0) throw new RangeError('pairedDifference: there is no pair');
   const sums = [...Map.groupBy(values, (value) => value.cluster)]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, group]) => ({ total: group.reduce((sum, one) => sum + (one.method - one.baseline), 0), count: group.length }));
   const clusters = sums.length;
   const pairs = values.length;
-  const estimate = pairs === 0 ? NaN : sums.reduce((sum, one) => sum + one.total, 0) / pairs;
+  const estimate = sums.reduce((sum, one) => sum + one.total, 0) / pairs;
   const isDegenerate = values.every((value) => value.method === value.baseline);
   if (isDegenerate || clusters < 2) {
-    const bound = clusters === 0 ? Infinity : isDegenerate ? 1 - 0.025 ** (1 / clusters) : Infinity;
+    const bound = range * (isDegenerate ? 1 - 0.025 ** (1 / clusters) : 1);
     return { estimate, low: estimate - bound, high: estimate + bound, pairs, clusters, standardError: bound / 1.959963984540054, isDegenerate };
   }
   const totals = Float64Array.from(sums, (one) => one.total);
@@ -62,11 +71,11 @@ export function pairedDifference(values: readonly PairedValue[], random: Random,
 }
 
 /** A mean with a 95 % interval clustered by video: error bars of one method by itself. */
-export function clusteredMean(values: readonly { readonly cluster: string; readonly value: number }[], random: Random, resamples = 2_000): Interval {
+export function clusteredMean(values: readonly { readonly cluster: string; readonly value: number }[], random: Random, { range = 1, resamples = 2_000 }: BootstrapOptions = {}): Interval {
   const { estimate, low, high } = pairedDifference(
     values.map(({ cluster, value }) => ({ cluster, method: value, baseline: 0 })),
     random,
-    resamples,
+    { range, resamples },
   );
   return { estimate, low, high };
 }

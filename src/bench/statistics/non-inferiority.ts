@@ -5,7 +5,7 @@ export interface NonInferiority {
   readonly margin: number;
   /** yes: the interval lies above −margin; no: it lies below; undecided: −margin is inside it. */
   readonly verdict: 'yes' | 'no' | 'undecided';
-  /** Present where undecided: questions and videos, like these, for 80 % power if there is in truth no difference. */
+  /** Where undecided: questions and videos, like these, that would decide with 80 % power if there is in truth no difference. */
   readonly required?: { readonly questions: number; readonly videos: number };
 }
 
@@ -17,9 +17,13 @@ export function nonInferiority(difference: PairedDifference, margin: number): No
   if (difference.low > -margin) return { margin, verdict: 'yes' };
   if (difference.high < -margin) return { margin, verdict: 'no' };
   // Standard error shrinks with the root of the number of videos; the spread between videos is taken from this sample.
-  const factor = ((powerZ * difference.standardError) / margin) ** 2;
+  const factor = difference.isDegenerate ? exactVideos(difference, margin) / difference.clusters : ((powerZ * difference.standardError) / margin) ** 2;
   const grow = (count: number) => Math.max(count + 1, Math.ceil(count * factor));
-  // Of no or one video nothing can be said.
-  if (!Number.isFinite(factor)) return { margin, verdict: 'undecided' };
   return { margin, verdict: 'undecided', required: { questions: grow(difference.pairs), videos: grow(difference.clusters) } };
+}
+
+/** With no difference in any pair: the number of videos without one at which the exact bound falls to the margin. */
+function exactVideos({ high, estimate, clusters }: PairedDifference, margin: number): number {
+  const range = (high - estimate) / (1 - 0.025 ** (1 / clusters));
+  return Math.log(0.025) / Math.log(1 - margin / range);
 }

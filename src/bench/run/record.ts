@@ -1,0 +1,148 @@
+// The record of a run: everything a reader needs to trust a figure, or to compute it anew.
+import type { Accuracy } from '../metrics/accuracy.ts';
+import type { Interval, PairedDifference } from '../statistics/bootstrap.ts';
+import type { McNemar } from '../statistics/mcnemar.ts';
+import type { NonInferiority } from '../statistics/non-inferiority.ts';
+import type { Environment } from './environment.ts';
+import type { MissingVideo } from './plan.ts';
+import type { Scored } from './score-answer.ts';
+import type { RawAnswer, UnitResult } from './unit.ts';
+
+/** One question of a suite as the record keeps it. */
+export interface RecordQuestion {
+  readonly id: string;
+  readonly videoId: string;
+  readonly kind: string;
+  readonly class: string;
+  readonly footage: string;
+  readonly timeSec: number | 'end';
+  readonly question: string;
+  readonly truth: string;
+  readonly options?: readonly string[];
+}
+
+export interface RecordSuite {
+  readonly name: string;
+  readonly source: string;
+  readonly metric: 'accuracy' | 'ciderD';
+  readonly notes: readonly string[];
+  readonly videos: readonly { readonly id: string; readonly file: string; readonly path: string | null; readonly footage: string; readonly streamSec: number }[];
+  readonly questions: readonly RecordQuestion[];
+  /** What always guessing would score, as a share; null where there is no such thing (captions). */
+  readonly chance: number | null;
+}
+
+/** One answer: raw output, what was read from it, and what it cost. In the order of the suite's questions. */
+export interface RecordItem extends Scored {
+  readonly id: string;
+  readonly videoId: string;
+  readonly output: string | null;
+  readonly atSec: number | 'end' | null;
+  readonly polls?: NonNullable<RawAnswer['polls']>;
+  /** Captions: CIDEr-D of this caption, 0–10. */
+  readonly ciderD?: number;
+  readonly counts: RawAnswer['counts'];
+  readonly timings: RawAnswer['timings'];
+}
+
+export interface Counts {
+  readonly scored: number;
+  readonly unscored: number;
+  readonly failed: number;
+  readonly missing: number;
+}
+
+export interface CellMetrics {
+  /** The suite's first figure with a 95 % interval clustered by video: accuracy as a share, or CIDEr-D 0–10. Null where nothing is scored. */
+  readonly main: Interval | null;
+  readonly accuracy?: Accuracy;
+  /** As published harnesses count: whatever is unscored or failed is wrong. Beside the figure, never instead of it. */
+  readonly accuracyUnscoredWrong?: number | null;
+  readonly byClass?: Readonly<Record<string, Accuracy>>;
+  readonly byFootage?: Readonly<Record<string, Accuracy>>;
+  /** StreamBench's Sco (0–5, higher is better) and Coh (lower is better). */
+  readonly stream?: { readonly score: number | null; readonly coherence: number | null };
+  /** BLEU, ROUGE-L and METEOR as fractions of 1, CIDEr 0–10. */
+  readonly captions?: Readonly<Record<'bleu1' | 'bleu2' | 'bleu3' | 'bleu4' | 'rougeL' | 'meteor' | 'ciderD' | 'ciderPlain', number>>;
+}
+
+export interface Comparison {
+  /** Key of the baseline's cell. */
+  readonly baseline: string;
+  /** Method − baseline in the unit of `main`, over questions that both have scored; null where there is none. */
+  readonly difference: PairedDifference | null;
+  readonly nonInferiority: NonInferiority | null;
+  /** The same difference with whatever is unscored or failed counted as wrong: shows whether silence flatters a method. */
+  readonly differenceUnscoredWrong: PairedDifference | null;
+  /** Accuracy only. */
+  readonly mcnemar?: McNemar;
+  /** Share of equal answers, right or wrong, among questions that both answered. */
+  readonly agreement: { readonly both: number; readonly share: number | null };
+  /** Questions left out of the pairs because only one of the two, or neither, is scored. */
+  readonly excluded: number;
+}
+
+/** Work done over all videos of a cell, the same in every run with one seed. */
+export interface CellCosts {
+  readonly videos: number;
+  readonly streamSec: number;
+  readonly frames: number;
+  readonly keptFrames: number;
+  readonly visualTokens: number;
+  readonly patchLayers: number;
+  readonly flops: number;
+  /** Live bytes of keys and values when a question arrives. */
+  readonly kvBytesMean: number;
+  readonly kvBytesMax: number;
+  readonly peakKvBytes: number;
+}
+
+export interface CellTimings {
+  /** StreamBench's RPD: from the question to the first token. Null where nothing was answered. */
+  readonly firstTokenMs: { readonly mean: number; readonly median: number; readonly p95: number } | null;
+  readonly framesPerSec: number | null;
+  readonly streamMs: number;
+  readonly answerMs: number;
+  readonly wallMs: number;
+  readonly peakRssBytes: number;
+}
+
+export interface RecordCell {
+  readonly key: string;
+  readonly suite: string;
+  readonly candidate: string;
+  readonly model: string;
+  readonly method: string;
+  readonly budget: number | null;
+  readonly knob: string | null;
+  readonly isMock: boolean;
+  readonly resolved: Readonly<Record<string, unknown>>;
+  readonly counts: Counts;
+  readonly metrics: CellMetrics;
+  /** Absent for the baseline itself, mocks, and where the run holds no baseline of the same model. */
+  readonly comparison?: Comparison;
+  readonly costs: CellCosts;
+  readonly items: readonly RecordItem[];
+  /** Work of each video. */
+  readonly units: readonly ({ readonly videoId: string } & Pick<UnitResult, 'counts' | 'timings' | 'error'>)[];
+  readonly timings: CellTimings;
+}
+
+export interface BenchRecord {
+  readonly kind: 'thalweg-bench';
+  readonly version: 1;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly environment: Environment;
+  readonly options: { readonly given: unknown; readonly resolved: unknown };
+  readonly seed: number;
+  readonly judge: Readonly<Record<string, string | number>>;
+  readonly suites: readonly RecordSuite[];
+  readonly missing: readonly MissingVideo[];
+  readonly cells: readonly RecordCell[];
+}
+
+/** The record without anything that differs between two equal runs: wall times, memory of the process, dates. */
+export function withoutTimes(record: BenchRecord): unknown {
+  return JSON.parse(JSON.stringify(record, (key, value: unknown) => (key === 'timings' || key === 'startedAt' || key === 'finishedAt' ? undefined : value)));
+}
