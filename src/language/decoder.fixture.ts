@@ -42,6 +42,11 @@ export async function packInline(weights: DecoderWeights): Promise<PackedDecoder
   };
 }
 
+/** The first layers of a decoder. */
+export function firstLayers(packed: PackedDecoder, layers: number): PackedDecoder {
+  return { ...packed, layers: packed.layers.slice(0, layers) };
+}
+
 /** Sizes of a small decoder. */
 export const tinySpec: DecoderSpec = {
   layers: 3,

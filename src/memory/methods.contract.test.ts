@@ -1,0 +1,116 @@
+// The contract that every file of methods/ keeps.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Decoder } from '../language/decoder.ts';
+import { randomDecoder, tinySpec } from '../language/decoder.fixture.ts';
+import { storedFrames } from './frames.ts';
+import type { MemoryMethod } from './method.ts';
+import { kindCode } from './slots.ts';
+import { Memory, memoryMethods } from './stage.ts';
+import { frame, opening, play, probe, question } from '../language/stream.fixture.ts';
+
+const methods = [...(await memoryMethods())].map(([name, method]) => ({ name, method }));
+
+test('a file in the folder is a method, and its name is the file name', () => {
+  expect(methods.map(({ name }) => name)).toEqual(expect.arrayContaining(['dense', 'fifo', 'uniform']));
+});
+
+describe.each(methods)('$name', ({ name, method }) => {
+  let decoder: Decoder;
+  beforeAll(async () => {
+    decoder = await Decoder.open(tinySpec, randomDecoder(tinySpec, 7), { threads: 1, extra: { attention: method.needs.includes('attention'), rawKeys: method.needs.includes('raw-keys') } });
+  });
+  afterAll(() => decoder[Symbol.asyncDispose]());
+
+  const open = (options: Readonly<Record<string, unknown>> = {}, capBytes = Infinity) => Memory.open(tinySpec, { method: name, options, capBytes });
+  const tight = method.budget ? { [method.budget.knob]: method.budget.sweep[0]! } : {};
+
+  test('says what it does and where it comes from, and has defaults for all options', async () => {
+    expect(method.summary).not.toBe('');
+    expect(method.source).not.toBe('');
+    expect((await open()).options).toEqual(method.options.parse({}));
+    await expect(open({ noSuchOption: 1 })).rejects.toThrow('noSuchOption');
+  });
+
+  test('a full budget gives the logits of no method at all, bit for bit', async () => {
+    const none: MemoryMethod = { ...methods.find((other) => other.name === 'dense')!.method, open: () => ({}) };
+    using full = await open(method.budget ? { [method.budget.knob]: method.budget.full } : {});
+    using bare = Memory.with(tinySpec, 'none', none);
+    for (const memory of [full, bare]) {
+      await play(decoder, memory, 0, 5);
+      await decoder.prefill(memory, question(0), { logits: 'none' });
+      await play(decoder, memory, 5, 9);
+    }
+    expect(await probe(decoder, full)).toEqual(await probe(decoder, bare));
+  });
+
+  test.runIf(method.budget)('the budget is kept after every chunk', async () => {
+    using memory = await open(tight);
+    const limit = method.budget!.limit(memory.options);
+    expect(Object.keys(limit)).not.toEqual([]);
+    await play(decoder, memory, 0, 1);
+    for (let index = 1; index < 30; index++) {
+      await play(decoder, memory, index, index + 1);
+      for (const head of memory.store.heads) {
+        if (limit.frames !== undefined) expect(storedFrames(head).length).toBeLessThanOrEqual(limit.frames);
+        if (limit.slotsPerHead !== undefined) expect(head.length).toBeLessThanOrEqual(limit.slotsPerHead);
+      }
+    }
+  });
+
+  test('the newest frame is in the memory', async () => {
+    using memory = await open(tight);
+    await play(decoder, memory, 0, 12);
+    for (const head of memory.store.heads) expect(storedFrames(head).at(-1)?.source).toBe(11);
+  });
+
+  test('ties do not cost a protected token its slot', async () => {
+    using memory = await open(tight);
+    await decoder.prefill(memory, opening([5, 5, 5]), { logits: 'none' });
+    // Frames that all look the same, at one time: nothing tells them apart.
+    for (let index = 0; index < 20; index++) {
+      await decoder.prefill(memory, frame(tinySpec, index, { look: 0, timeSec: 1 }), { logits: 'none' });
+      if (index === 3) await decoder.prefill(memory, question(0, [5, 5, 5, 5]), { logits: 'none' });
+    }
+    for (const head of memory.store.heads) {
+      const tokens = (code: number) => head.tokens.subarray(0, head.length).reduce((sum, count, slot) => (head.kind[slot] === code ? sum + count : sum), 0);
+      expect(tokens(kindCode.opening)).toBe(3);
+      expect(tokens(kindCode.question)).toBe(4);
+    }
+  });
+
+  test('streams that run side by side do not know of each other', async () => {
+    using alone = await open(tight);
+    await play(decoder, alone, 0, 10);
+    using first = await open(tight);
+    using second = await open(tight);
+    for (let index = 0; index < 10; index++) {
+      await play(decoder, first, index, index + 1);
+      await play(decoder, second, index === 0 ? 0 : 2 * index, 2 * index + 1);
+    }
+    expect(await probe(decoder, first)).toEqual(await probe(decoder, alone));
+    expect(await probe(decoder, second)).not.toEqual(await probe(decoder, alone));
+  });
+
+  test('the chunk size does not change what stays', async () => {
+    await using small = await Decoder.open(tinySpec, randomDecoder(tinySpec, 7), { threads: 1, chunkTokens: 4, extra: { attention: method.needs.includes('attention'), rawKeys: method.needs.includes('raw-keys') } });
+    const kept = [];
+    for (const by of [decoder, small]) {
+      using memory = await open(tight);
+      await play(by, memory, 0, 9);
+      kept.push(memory.store.heads.map((head) => [...head.position.subarray(0, head.length)]));
+    }
+    expect(kept[1]).toEqual(kept[0]);
+  });
+
+  test('under a byte cap it either makes room or says that it cannot; the cap holds', async () => {
+    const bytes = (await open()).store.bytesPerSlot * tinySpec.layers * tinySpec.kvHeads * 40;
+    using memory = await open({}, bytes);
+    const refusals: unknown[] = [];
+    for (let index = 0; index < 30 && refusals.length === 0; index++) {
+      await play(decoder, memory, index, index + 1).catch((error: unknown) => refusals.push(error));
+      expect(memory.report().allocatedBytes).toBeLessThanOrEqual(bytes);
+    }
+    for (const error of refusals) expect(error).toMatchObject({ kind: 'capacity', code: 'MEMORY_FULL' });
+    expect(refusals.length > 0).toBe(method.open(memory.options, { ...tinySpec }).room === undefined);
+  });
+});
