@@ -126,7 +126,10 @@ async function scale(scaler: SoftwareScaleContext, source: Frame, width: number,
   const target = new Frame();
   target.alloc();
   try {
-    Object.assign(target, { width, height, format, colorSpace: AVCOL_SPC_RGB, colorRange: AVCOL_RANGE_JPEG });
+    // Same primaries and transfer as the source: libswscale would otherwise map gamuts through tables that take seconds to make. Decoders that
+    // models were trained with do not map either.
+    const { colorPrimaries, colorTrc } = source;
+    Object.assign(target, { width, height, format, colorSpace: AVCOL_SPC_RGB, colorRange: AVCOL_RANGE_JPEG, colorPrimaries, colorTrc });
     checked(target.getBuffer(), 'cannot allocate a picture');
     checked(await scaler.scaleFrame(target, source), 'cannot convert a picture to RGB');
     return target;

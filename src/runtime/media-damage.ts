@@ -11,7 +11,7 @@ export interface CodedPicture {
 /** The pictures from one key frame to the next, in the order of coding. */
 interface PictureGroup {
   readonly keyPts: bigint;
-  readonly before: PictureGroup | undefined;
+  before: PictureGroup | undefined;
   /** First damaged place; Infinity while all is whole. */
   firstDamage: number;
   /** Pictures left out so far. */
@@ -54,8 +54,11 @@ export function createDamageTracker(): DamageTracker {
   const damage = (at: PictureGroup, place: number) => (at.firstDamage = Math.min(at.firstDamage, place));
   return {
     packet(pts, isKey) {
-      // The link to the group before is kept one step deep, or memory would grow with the stream.
-      if (isKey) group = startGroup(pts, { ...group, before: undefined });
+      if (isKey) {
+        // One step deep, or memory would grow with the stream.
+        group.before = undefined;
+        group = startGroup(pts, group);
+      }
       const coded: CodedPicture = { place: nextPlace++, pts, group };
       if (pts !== NO_TIME) {
         byTime.set(pts, coded);

@@ -47,7 +47,7 @@ const meanings = new Map<number, Meaning>([
   [-errno.EHOSTUNREACH, { code: 'MEDIA_UNREACHABLE', got: 'no route to the host', todo: 'check the address and the network' }],
   [-errno.ENETUNREACH, { code: 'MEDIA_UNREACHABLE', got: 'no route to the network', todo: 'check the address and the network' }],
   [-errno.ETIMEDOUT, { code: 'MEDIA_TIMEOUT', got: 'no answer in time', todo: 'check the address, or allow more time with `timeoutSec`' }],
-  [-errno.EIO, { code: 'MEDIA_INPUT_OUTPUT', got: 'an input/output error', todo: 'check the address and that the host name exists' }],
+  [-errno.EIO, { code: 'MEDIA_INPUT_OUTPUT', got: 'an input/output error', todo: 'check the address, that its host name exists, and the network' }],
   [AVERROR_EXIT, { code: 'MEDIA_INTERRUPTED', got: 'an interruption' }],
   [AVERROR_EOF, { code: 'MEDIA_EMPTY', got: 'nothing: the source ended before any picture', todo: 'check that the file is a video and is whole' }],
   [AVERROR_INVALIDDATA, { code: 'MEDIA_NOT_VIDEO', got: 'data that is no known video format', todo: 'check that the file is a video and is whole' }],

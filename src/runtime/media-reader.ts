@@ -42,7 +42,7 @@ import { motionVectorsOf } from './media-motion.ts';
 import { orientationOf } from './media-rotation.ts';
 import type { Orientation } from './media-rotation.ts';
 
-/** Larger pictures are refused by the decoder, before it takes memory for them. */
+/** Larger pictures are refused by the decoder, before it takes memory for them; FFmpeg itself stops at about 16384×16250. */
 const MAX_CODED_PIXELS = 16_384 * 16_384;
 /**
  * Decoders of the MPEG family conceal errors and flag the picture. Those of still pictures pass broken ones as whole unless they are told to
@@ -53,6 +53,8 @@ const STRICT = 'crccheck+bitstream+buffer+explode';
 const STRICT_CODECS: ReadonlySet<number> = new Set([AV_CODEC_ID_MJPEG, AV_CODEC_ID_PNG, AV_CODEC_ID_APNG, AV_CODEC_ID_JPEG2000, AV_CODEC_ID_PRORES, AV_CODEC_ID_DNXHD, AV_CODEC_ID_FFV1]);
 /** Pictures held back at most until those that they were predicted from have come out, flagged or not: the deepest reorder of H.264 and HEVC. */
 const MAX_HELD = 16;
+/** A picture earlier than the one before it, by less than this, is out of order. */
+const MAX_DISORDER_SEC = 0.5;
 /** Refusals in a row after which the stream is taken to bend the standard (cameras write odd headers), and decoding turns lenient. */
 const MAX_STRICT_REFUSALS = 12;
 /** Reads that fail in a row before a damaged file is taken to have ended. */
@@ -150,6 +152,7 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
   let readFailures = 0;
   let refusals = 0;
   let lastFailure: unknown;
+  let lastTimeSec: number | undefined;
 
   function reportDamage(pictureCount: number, timeSec: number | undefined, reason: string): void {
     stats.damagedCount += pictureCount;
@@ -164,11 +167,12 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
       more = await packets.read(packet);
       readFailures = 0;
     } catch (error) {
-      if (!(error instanceof MediaError) || error.code !== 'MEDIA_NOT_VIDEO' || ++readFailures > MAX_READ_FAILURES) throw error;
-      // Demuxers resynchronise after a broken stretch; what it held is lost.
+      if (!(error instanceof MediaError) || error.code !== 'MEDIA_NOT_VIDEO') throw error;
       lastFailure = error;
+      // Most demuxers find their way after a broken stretch; what it held is lost.
       damage.gap();
-      return;
+      if (++readFailures < MAX_READ_FAILURES) return;
+      reportDamage(0, undefined, 'the rest cannot be read');
     } finally {
       stats.readMs += performance.now() - startMs;
     }
@@ -221,8 +225,13 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
       if (head !== undefined && (keepAll || state === 'ended' || held.length > MAX_HELD || damage.isSettled(head.coded))) {
         held.shift();
         damage.settle(head.coded);
-        if (damage.isWhole(head.coded) || keepAll) return head.frame;
-        reportDamage(1, secondsOf(head.frame.bestEffortTimestamp), 'a damaged picture, or one predicted from it');
+        const timeSec = secondsOf(head.frame.bestEffortTimestamp);
+        // A garbled picture number sends a picture out of order; a larger step back is a clock that started again.
+        const backSec = lastTimeSec === undefined || timeSec === undefined ? 0 : lastTimeSec - timeSec;
+        const disordered = backSec > 0 && backSec < MAX_DISORDER_SEC;
+        if (!disordered) lastTimeSec = timeSec;
+        if ((damage.isWhole(head.coded) && !disordered) || keepAll) return head.frame;
+        reportDamage(1, timeSec, disordered ? 'a picture out of order' : 'a damaged picture, or one predicted from it');
         frames.give(head.frame);
       } else if (state === 'ended') {
         return undefined;
@@ -255,12 +264,7 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
   // The first picture is decoded here and handed out by the first `read`.
   let first = await next();
   if (first === undefined) {
-    throw new MediaError('MEDIA_NOT_VIDEO', {
-      what: `cannot open ${name}`,
-      got: `no whole picture in its ${avGetCodecName(stream.codecpar.codecId) ?? 'video'} stream${lastFailure === undefined ? '' : ` (${messageOf(lastFailure)})`}`,
-      todo: 'check that the file is a video and is whole',
-      ...(lastFailure === undefined ? {} : { cause: lastFailure }),
-    });
+    throw noPictureError(name, stream, lastFailure);
   }
   const orientation = ownOrientationOf(first) ?? streamOrientation;
   const geometry = geometryOf(first.width, first.height, orientation, options);
@@ -297,6 +301,7 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
       if (!(await packets.seek(timeSec))) return false;
       decoder.flushBuffers();
       damage.reset();
+      lastTimeSec = undefined;
       for (const { frame } of held.splice(0)) frames.give(frame);
       first = undefined;
       state = 'reading';
@@ -304,6 +309,18 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+function noPictureError(name: string, { codecpar }: Stream, cause: unknown): MediaError {
+  const { width, height } = codecpar;
+  // FFmpeg drops sizes it does not take before anyone sees them, so an unknown size may be one of those.
+  const size = width * height === 0 ? ' of unknown size, or larger than 16384×16000,' : width * height > MAX_CODED_PIXELS * 0.97 ? ` of ${width}×${height}, larger than 16384×16000,` : '';
+  return new MediaError('MEDIA_NOT_VIDEO', {
+    what: `cannot open ${name}`,
+    got: `no whole picture in its ${avGetCodecName(codecpar.codecId) ?? 'video'} stream${size}${cause === undefined ? '' : ` (${messageOf(cause)})`}`,
+    todo: 'check that the file is a video and is whole',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 /** Native frames, used again and again. */
