@@ -10,7 +10,6 @@ interface Tokenizer {
   encode(text: string, options?: { readonly add_special_tokens?: boolean }): { readonly ids: readonly number[] };
   decode(ids: readonly number[], options: { readonly skip_special_tokens: boolean }): string;
   token_to_id(token: string): number | undefined;
-  get_vocab(withAddedTokens: boolean): ReadonlyMap<string, number>;
 }
 const { Tokenizer } = tokenizers as unknown as { readonly Tokenizer: new (tokenizer: unknown, config: unknown) => Tokenizer };
 
@@ -27,7 +26,7 @@ export interface TextTokenizer {
 }
 
 const tokenizerSchema = z.looseObject({
-  model: z.looseObject({ type: z.string().optional() }),
+  model: z.looseObject({ type: z.literal('BPE', 'a supported model: "BPE"'), vocab: z.record(z.string(), z.int().min(0)) }),
   added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string(), special: z.boolean().optional() })).default([]),
 });
 const tokenSchema = z.union([z.string(), z.looseObject({ content: z.string() })]);
@@ -39,8 +38,14 @@ const tokenSchema = z.union([z.string(), z.looseObject({ content: z.string() })]
 export async function openTokenizer(folder: string, vocabulary: number): Promise<TextTokenizer> {
   const file = path.join(folder, 'tokenizer.json');
   const document = await readJson(folder, 'tokenizer.json');
-  const { added_tokens: addedTokens } = parseWith(tokenizerSchema, document, file);
+  const { added_tokens: addedTokens, model } = parseWith(tokenizerSchema, document, file);
   const config = parseWith(z.looseObject({}).default({}), await readJsonIfPresent(folder, 'tokenizer_config.json'), path.join(folder, 'tokenizer_config.json'));
+  // Before the library sees them: it makes a list as long as the largest id.
+  for (const [token, id] of [...Object.entries(model.vocab), ...addedTokens.map((token) => [token.content, token.id] as const)]) {
+    if (id >= vocabulary) {
+      throw new ModelError('TOKENIZER_INVALID', { what: `${file} does not belong to the weights`, got: `id ${id} for ${JSON.stringify(token)}`, expected: `ids below ${vocabulary}, the rows of the embedding` });
+    }
+  }
   let tokenizer: Tokenizer;
   let added: boolean;
   try {
@@ -51,11 +56,6 @@ export async function openTokenizer(folder: string, vocabulary: number): Promise
   }
   // Pieces of a live prompt are encoded one by one, so a token put before each text would break the dialogue.
   if (added) throw new ModelError('TOKENIZER_UNSUPPORTED', { what: `${file} adds special tokens to every text`, expected: 'a tokenizer whose chat template writes them' });
-  for (const [token, id] of tokenizer.get_vocab(true)) {
-    if (id >= vocabulary) {
-      throw new ModelError('TOKENIZER_INVALID', { what: `${file} does not belong to the weights`, got: `id ${id} for ${JSON.stringify(token)}`, expected: `ids below ${vocabulary}, the rows of the embedding` });
-    }
-  }
   const special = new Set(addedTokens.filter((token) => token.special === true).map((token) => token.id));
   const roles = new Map<string, string>();
   for (const [field, value] of Object.entries(config)) {
