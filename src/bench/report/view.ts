@@ -146,8 +146,9 @@ export function formatRatio(ratio: number | null): string {
 
 export function formatBytes(bytes: number): string {
   if (bytes === 0) return '–';
-  const power = Math.min(3, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1024 ** power).toPrecision(3)} ${['B', 'KiB', 'MiB', 'GiB'][power]!}`;
+  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${value >= 1000 ? value.toFixed(0) : value.toPrecision(3)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]!}`;
 }
 
 export function formatP(p: number): string {

@@ -29,23 +29,21 @@ export async function openJournal<T>(file: string, plan: unknown): Promise<Journ
   await mkdir(path.dirname(file), { recursive: true });
   const release = await lock(`${file}.lock`);
   try {
-    const handle = await open(file, 'a+');
-    const bytes = await readFile(file);
+    const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT') return Buffer.alloc(0);
+      throw cause;
+    });
     const { lines, length } = wholeLines(bytes);
-    if (length < bytes.length) await handle.truncate(length);
     const planSum = sumOf(['plan', plan]);
     const header = lines[0];
-    if (header === undefined) {
-      // Bytes that are no prefix of a journal's header are somebody else's file.
-      if (bytes.length > 0 && !couldBeHeader(bytes)) {
-        await handle.close();
-        throw new UserError('NOT_A_JOURNAL', { what: `${file} is not the journal of a run`, todo: 'name another file' });
-      }
-      await write(handle, line('header', planSum, plan));
-    } else if (header.kind !== 'header' || header.key !== planSum) {
-      await handle.close();
-      throw new UserError('OTHER_PLAN', { what: `${file} belongs to a run with other suites, candidates or options`, todo: 'name another folder, or delete this one to start anew' });
+    // A foreign file is refused before anything is cut away.
+    if (header === undefined && bytes.length > 0 && !couldBeHeader(bytes)) throw new UserError('NOT_A_JOURNAL', { what: `${file} is not the journal of a run`, todo: 'name another file' });
+    if (header !== undefined && (header.kind !== 'header' || header.key !== planSum)) {
+      throw new UserError('OTHER_PLAN', { what: `${file} belongs to a run with other suites, candidates or options, or of another commit`, todo: 'name another folder, or delete this one to start anew' });
     }
+    const handle = await open(file, 'a');
+    if (length < bytes.length) await handle.truncate(length);
+    if (header === undefined) await write(handle, line('header', planSum, plan));
     const finished = new Map(lines.slice(1).filter((one) => one.kind === 'unit').map((one) => [one.key, one.value as T]));
     let queue: Promise<unknown> = Promise.resolve();
     let isClosed = false;
