@@ -21,3 +21,5 @@ export { openVideoWriter, type VideoWriter, type VideoWriterOptions } from './ru
 export { createRenderer, type Renderer, type RenderOptions } from './world/render.ts';
 export { createWorld, type World } from './world/world.ts';
 export type * from './world/types.ts';
+export type { CheckpointDescription, FrameCost } from './models/describe.ts';
+export { inspectModel } from './session/inspect-model.ts';

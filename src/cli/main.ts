@@ -6,6 +6,7 @@ import ask from './commands/ask.ts';
 import chat from './commands/chat.ts';
 import demo from './commands/demo.ts';
 import doctor from './commands/doctor.ts';
+import inspect from './commands/inspect.ts';
 import methods from './commands/methods.ts';
 import pull from './commands/pull.ts';
 import watch from './commands/watch.ts';
@@ -17,7 +18,7 @@ const program = new Command('thalweg')
   .showHelpAfterError('(add --help for the options)')
   .configureHelp({ sortSubcommands: false });
 
-for (const command of [demo, ask, watch, chat, pull, methods, doctor]) command.register(program);
+for (const command of [demo, ask, watch, chat, pull, inspect, methods, doctor]) command.register(program);
 
 try {
   await program.parseAsync();

@@ -3,4 +3,5 @@ import { readFileSync } from 'node:fs';
 
 const packageFile = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
+/** Version of this package. */
 export const version = packageFile.version;

@@ -35,6 +35,7 @@ export interface MemoryReport {
   readonly longestHead: number;
 }
 
+/** What became of one frame. */
 export interface FrameReport {
   /** Number of the frame in the stream, from 0. */
   readonly index: number;
@@ -49,6 +50,7 @@ export interface FrameReport {
   readonly memory: MemoryReport;
 }
 
+/** Where an answer's time went, in milliseconds of wall clock. */
 export interface AnswerTimings {
   /** Waiting for the frame in work to finish. */
   readonly waitMs: number;
@@ -62,6 +64,7 @@ export interface AnswerTimings {
   readonly runtimeMs: number;
 }
 
+/** A finished answer, with the state of the stream when it was asked for. */
 export interface Answer {
   readonly question: string;
   readonly text: string;
@@ -85,6 +88,7 @@ export interface GenerationOptions extends SamplingOptions {
   readonly stop?: readonly string[];
 }
 
+/** When a question is put, whether it stays in the dialogue, and how it is answered. */
 export interface AskOptions extends GenerationOptions {
   readonly signal?: AbortSignal;
   /** Put the question when the stream reaches this media time; without it, now. */
@@ -120,6 +124,7 @@ export interface SessionSummary {
 
 export type { Precision };
 
+/** A loaded model. */
 export interface ModelInfo {
   readonly folder: string;
   readonly family: string;

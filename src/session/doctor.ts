@@ -22,6 +22,7 @@ export interface DoctorCheck {
   readonly ms: number;
 }
 
+/** The installation as `runDoctor` found it. */
 export interface DoctorReport {
   readonly versions: Readonly<Record<'thalweg' | 'node' | 'onnxRuntime' | 'ffmpeg', string>>;
   readonly machine: { readonly platform: string; readonly processor: string; readonly cores: number; readonly memoryBytes: number; readonly freeBytes: number };

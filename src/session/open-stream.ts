@@ -21,6 +21,7 @@ const streamOptions = z.strictObject({
   drive: z.enum(['auto', 'manual']).default('auto'),
 });
 
+/** What to watch, with which model, and how the past is kept. */
 export interface StreamOptions extends z.input<typeof streamOptions> {
   /** What to watch: an address, bytes, a readable stream or frames, as `openSource` takes them, or a source that is open. */
   readonly source: SourceInput | Source;

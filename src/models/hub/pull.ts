@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { CapacityError, ModelError, messageOf } from '../../core/errors.ts';
 import { download, type Expected } from './download.ts';
 
+/** What `pullModel` fetches, from where and to where. */
 export interface PullOptions {
   /** `owner/name` on the Hub. */
   readonly id: string;
@@ -21,6 +22,7 @@ export interface PullOptions {
   readonly onProgress?: (progress: PullProgress) => void;
 }
 
+/** How far a pull has come. */
 export interface PullProgress {
   readonly file: string;
   /** Over all files, those already there included. */
@@ -30,6 +32,7 @@ export interface PullProgress {
   readonly receivedBytes: number;
 }
 
+/** What a pull brought. */
 export interface PullResult {
   readonly id: string;
   readonly folder: string;
