@@ -11,15 +11,16 @@ export interface Detokenizer {
 /**
  * Makes a detokenizer for one answer.
  * @param decode text of a list of ids, special tokens left out
+ * @param before the token before the first: some tokenizers strip the space after the beginning of a text
  */
-export function createDetokenizer(decode: (ids: readonly number[]) => string): Detokenizer {
+export function createDetokenizer(decode: (ids: readonly number[]) => string, before?: number): Detokenizer {
   // Only the last certain token and what follows are decoded again: a tokenizer may treat the start of a text specially.
-  let ids: number[] = [];
-  let certain = 0;
-  let certainText = '';
+  let ids: number[] = before === undefined ? [] : [before];
+  let certain = ids.length;
+  let certainText = decode(ids);
   const advance = (text: string) => {
     const piece = text.slice(certainText.length);
-    ids = ids.slice(Math.max(0, certain));
+    ids = ids.slice(certain);
     certain = ids.length;
     certainText = decode(ids);
     return piece;

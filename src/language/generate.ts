@@ -56,7 +56,8 @@ export async function* generate(decoder: Decoder, memory: Memory, options: Gener
   sampler.observe(history);
   for (const piece of prompt) if (piece.kind === 'ids') sampler.observe(piece.ids);
   const stops = new Set(stopTokens);
-  const detokenizer = createDetokenizer(decode);
+  const last = prompt.at(-1);
+  const detokenizer = createDetokenizer(decode, last?.kind === 'ids' ? last.ids[last.ids.length - 1] : undefined);
   const filter = createStopFilter(stop);
   const ids: number[] = [];
   let text = '';

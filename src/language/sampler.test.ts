@@ -1,4 +1,5 @@
 // The sampler: filters worked out by hand in the order of Transformers, and draws that follow their probabilities.
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createSampler, type SamplingOptions } from './sampler.ts';
 
@@ -70,4 +71,23 @@ test('scores that are no numbers are an error, not a token', () => {
 test('wrong options are named', () => {
   expect(() => createSampler({ topP: 0 })).toThrow('topP');
   expect(() => createSampler({ temperature: -1 })).toThrow('temperature');
+});
+
+interface SamplingGolden {
+  readonly rows: Readonly<Record<string, { readonly logits: number[]; readonly history: number[] }>>;
+  readonly cases: readonly { readonly row: string; readonly settings: Readonly<Record<string, number>>; readonly kept: number; readonly ids: number[]; readonly probabilities: number[] }[];
+}
+
+const golden = JSON.parse(readFileSync(new URL('../../test/goldens/expected/sampling.json', import.meta.url), 'utf8')) as SamplingGolden;
+
+test.each(golden.cases)('as Transformers: $row $settings', ({ row, settings, kept, ids, probabilities: expected }) => {
+  const { logits: scores, history } = golden.rows[row]!;
+  const { temperature = 1, top_k: topK = 0, top_p: topP = 1, repetition_penalty: repetitionPenalty = 1 } = settings;
+  const sampler = createSampler({ temperature, topK, topP, repetitionPenalty });
+  sampler.observe(history);
+  const result = sampler.probabilities(Float32Array.from(scores));
+  const ranked = [...result.keys()].filter((id) => result[id]! > 0).sort((a, b) => result[b]! - result[a]! || a - b);
+  expect(ranked).toHaveLength(kept);
+  expected.forEach((probability, i) => expect(result[ranked[i]!]).toBeCloseTo(probability, 5));
+  if (row === Object.keys(golden.rows)[0]) expect(ranked.slice(0, ids.length)).toEqual(ids);
 });
