@@ -15,7 +15,7 @@ export function drawClock(g: Canvas2D, timeSec: number): void {
   const two = (n: number) => String(n).padStart(2, '0');
   const hours = Math.floor(seconds / 3600);
   const text = hours > 0 ? `${hours}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}` : `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
-  const widthPx = [...text].reduce((sum, c) => sum + (c === ':' ? 7 : 14), 6);
+  const widthPx = text.split('').reduce((sum, c) => sum + (c === ':' ? 7 : 14), 6);
   g.fillStyle = 'rgba(8,10,14,0.62)';
   g.fillRect(4, 4, widthPx, 26);
   g.strokeStyle = '#f4f7ee';

@@ -28,7 +28,7 @@ function walkerTo(stage: Stage, timeSec: number): Performer | null {
 
 /** Someone opens or closes a door and stays. */
 const useDoor: Activity = {
-  name: 'use-door', weight: 2.2,
+  name: 'use-door', weight: 2.4,
   perform(stage, t) {
     const doors = fixturesInView(stage, 'door', t, 6);
     const p = walkerTo(stage, t);
@@ -104,7 +104,7 @@ const comeIn: Activity = {
 
 /** Someone switches a lamp on or off. */
 const useLamp: Activity = {
-  name: 'switch', weight: 2.2,
+  name: 'switch', weight: 3.4,
   perform(stage, t) {
     const lamps = fixturesInView(stage, 'lamp', t, 6);
     const p = walkerTo(stage, t);

@@ -45,7 +45,7 @@ function drop(stage: Stage, p: Performer, timeSec: number): number {
 }
 
 const pickUp: Activity = {
-  name: 'pick-up', weight: 3.2,
+  name: 'pick-up', weight: 5,
   perform(stage, t) {
     const items = lying(stage, t, 6);
     const who = stage.free('person', t).filter((p) => p.carries === null && stage.inView(p, t, t + 3));
@@ -62,7 +62,7 @@ const pickUp: Activity = {
 };
 
 const putDown: Activity = {
-  name: 'put-down', weight: 2.6,
+  name: 'put-down', weight: 5.5,
   perform(stage, t) {
     const who = stage.free('person', t).filter((p) => p.carries !== null && stage.inView(p, t, t + 3));
     const target = stage.spot(t, t + 5);
@@ -79,7 +79,7 @@ const putDown: Activity = {
 };
 
 const handOver: Activity = {
-  name: 'hand-over', weight: 2.6,
+  name: 'hand-over', weight: 7,
   perform(stage, t) {
     const free = stage.free('person', t).filter((p) => stage.inView(p, t, t + 5, 48));
     const givers = free.filter((p) => p.carries !== null);
@@ -122,7 +122,7 @@ const appear: Activity = {
 };
 
 const vanish: Activity = {
-  name: 'vanish', weight: 0.7,
+  name: 'vanish', weight: 0.9,
   perform(stage, t) {
     const items = lying(stage, t, 3);
     if (items.length === 0) return null;

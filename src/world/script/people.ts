@@ -103,7 +103,7 @@ const runAcross: Activity = {
 };
 
 const turnBack: Activity = {
-  name: 'turn-back', weight: 1.2,
+  name: 'turn-back', weight: 1.6,
   perform(stage, t) {
     const { left, right } = stage.safe(t, t + 6);
     const who = stage.free('person', t).filter((p) => stage.inView(p, t, t + 4) && Math.max(p.track.x - left, right - p.track.x) > 90);
@@ -130,7 +130,7 @@ export function walkUpTo(stage: Stage, p: Performer, other: Performer, timeSec: 
 }
 
 const meet: Activity = {
-  name: 'meet', weight: 1.6,
+  name: 'meet', weight: 3.5,
   perform(stage, t) {
     const who = stage.free('person', t).filter((p) => stage.inView(p, t, t + 6, 60));
     if (who.length < 2) return null;
@@ -147,7 +147,7 @@ const meet: Activity = {
 };
 
 const fall: Activity = {
-  name: 'fall', weight: 1.8,
+  name: 'fall', weight: 2.6,
   perform(stage, t) {
     const { left, right } = stage.safe(t, t + 6, 60);
     const who = stage.free('person', t).filter((p) => p.carries === null && p.track.x > left && p.track.x < right);

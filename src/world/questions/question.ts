@@ -1,0 +1,59 @@
+// A finished question: worded, with its evidence, and with flags that say what of it training never sees.
+import type { Random } from '../../core/random.ts';
+import { isHeldOutColour, isHeldOutWording } from '../held-out.ts';
+import type { World } from '../world.ts';
+import type { Candidate } from './balance.ts';
+import type { QuestionClass, Turn } from './template.ts';
+import type { Span } from './viewing.ts';
+
+/** Which parts of a question are held out of training. */
+export interface HeldOutFlags {
+  readonly wording: boolean;
+  /** A colour of a class, of an actor in question or answer. */
+  readonly colour: boolean;
+  /** An activity in this place. */
+  readonly activity: boolean;
+}
+
+/** A question about a clip, with its answer and all that a trainer may want to know of it. */
+export interface WorldQuestion extends Turn {
+  readonly class: QuestionClass;
+  /** Index into the template's wordings. */
+  readonly wording: number;
+  /** Times whose pictures carry the evidence. */
+  readonly evidence: readonly Span[];
+  readonly heldOut: HeldOutFlags;
+  /** What must have been said before for the question to make sense; empty for most. */
+  readonly history: readonly Turn[];
+}
+
+/** Share of test questions in a wording that training never sees. */
+const HELD_OUT_WORDING_SHARE = 0.25;
+
+/** Gives a candidate one of its wordings. */
+export function word(world: World, candidate: Candidate, random: Random, history: readonly Turn[] = []): WorldQuestion {
+  const { template, draft, timeSec } = candidate;
+  const heldWording = world.spec.split === 'test' && random.next() < HELD_OUT_WORDING_SHARE;
+  const open = template.wordings.map((_, index) => index).filter((index) => isHeldOutWording(index) === heldWording);
+  const wording = random.pick(open);
+  const filled = template.wordings[wording]!.replace(/\{(\w+)\}/g, (_, slot: string) => draft.slots[slot]!).replace(/\ba (?=orange)/g, 'an ');
+  return {
+    timeSec,
+    question: filled[0]!.toUpperCase() + filled.slice(1),
+    answer: draft.answer,
+    class: template.class,
+    template: template.id,
+    wording,
+    evidence: draft.evidence.map(([from, to]) => [Math.round(from * 100) / 100, Math.round(to * 100) / 100] as const),
+    subjects: draft.subjects,
+    heldOut: {
+      wording: heldWording,
+      colour: draft.subjects.some((id) => {
+        const { kind, look } = world.actor(id);
+        return isHeldOutColour(kind, look.colour);
+      }),
+      activity: (draft.events ?? []).some((event) => event.heldOut),
+    },
+    history,
+  };
+}
