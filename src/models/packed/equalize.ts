@@ -1,7 +1,7 @@
 // Equalisation: moves size from the channels of activations into weights, so that outlier channels cost the others no precision.
 // After SmoothQuant (Xiao et al. 2022, arXiv 2211.10438), with powers of two, so that nothing is rounded, and with the strength chosen by measured error.
-import type { FloatLinear, Inputs, QuantizedPrecision } from './fit-linear.ts';
-import { errorOf, firstFormat } from './fit-linear.ts';
+import type { FloatLinear, Inputs, QuantizedPrecision } from './formats.ts';
+import { errorsOf, ladders } from './formats.ts';
 
 /** How much of a channel's size moves: 0 none, 1 all. */
 const strengths = [0, 0.5, 0.8];
@@ -24,7 +24,10 @@ export async function chooseFactors(layers: readonly FloatLinear[], inputs: Inpu
     const factors = factorsOf(inputSize, weightSize, strength);
     const divided = divideColumns(inputs, factors);
     let error = 0;
-    for (const layer of layers) error += await errorOf({ ...layer, weight: multiplyColumns(layer.weight.slice(), factors) }, firstFormat(precision), divided);
+    for (const layer of layers) {
+      const [first] = await errorsOf({ ...layer, weight: multiplyColumns(layer.weight.slice(), factors) }, ladders[precision].slice(0, 1), divided);
+      error += first!;
+    }
     // The inputs of calibration are a sample: prefer less change unless more clearly pays.
     if (error < 0.95 * least) [least, best] = [error, factors];
   }

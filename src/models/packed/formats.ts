@@ -1,15 +1,14 @@
-// Chooses the format of a linear layer: the fastest whose error on calibration inputs, measured with the kernel itself, is small enough.
+// The formats of a linear layer: quantising into them, writing them, and their error, measured with the kernel itself.
 import { Graph } from '../../graph/graph.ts';
 import type { PackedLinear } from '../../graph/linear.ts';
 import { inlineTensor, linear } from '../../graph/linear.ts';
 import { blockSize, quantizeBlocks, quantizeRows } from '../../graph/quantize.ts';
 import { Tensor, openOnnx } from '../../runtime/onnx.ts';
-import type { LinearSource } from '../contract.ts';
 import type { Precision } from './contract.ts';
 import type { TensorWriter } from './tensor-writer.ts';
 
 export type QuantizedPrecision = Exclude<Precision, 'float32'>;
-type Format = PackedLinear['format'];
+export type Format = PackedLinear['format'];
 
 /** A linear layer in memory. */
 export interface FloatLinear {
@@ -29,41 +28,36 @@ export interface Inputs {
   readonly count: number;
 }
 
-/** From fast to exact, with the greatest mean square error of an output row, relative to the row, at which a format may stand. */
-const ladders: Readonly<Record<QuantizedPrecision, readonly (readonly [Format, number])[]>> = {
-  w8a8: [['rows8', 1.2e-3], ['blocks8', 1.2e-3], ['float32', Infinity]],
-  w8: [['blocks8', 2.5e-4], ['float32', Infinity]],
-  w4: [['blocks4', 1.2e-2], ['blocks8', 1.2e-3], ['float32', Infinity]],
+/** Formats of a precision, from the fastest to the exact one. */
+export const ladders: Readonly<Record<QuantizedPrecision, readonly Format[]>> = {
+  w8a8: ['rows8', 'blocks8', 'float32'],
+  w8: ['blocks8', 'float32'],
+  w4: ['blocks4', 'blocks8', 'float32'],
 };
 
-/** The format that a precision starts from. */
-export function firstFormat(precision: QuantizedPrecision): Format {
-  return ladders[precision][0]![0];
-}
-
-export async function readLinear({ weight, bias }: LinearSource): Promise<FloatLinear> {
-  const outWidth = weight.shape[0]!;
-  const inWidth = weight.shape.slice(1).reduce((product, size) => product * size, 1);
-  return { name: weight.name, weight: await weight.read(), ...(bias && { bias: await bias.read() }), outWidth, inWidth };
-}
+/** What a weight costs in a format, roughly, in time and memory: picks which layer is made more exact first. */
+export const costs: Readonly<Record<Format, number>> = { blocks4: 0.6, rows8: 1, blocks8: 2, float32: 4 };
 
 /** Outputs that are measured at most: enough to know a layer's error, and an output layer has a hundred thousand. */
 const measuredOutputs = 4096;
 
-/** Quantises a layer as far as its error allows, and writes it. */
-export async function fitLinear(layer: FloatLinear, inputs: Inputs, precision: QuantizedPrecision, writer: TensorWriter): Promise<PackedLinear> {
-  const sample = layer.outWidth > measuredOutputs ? { ...layer, outWidth: measuredOutputs, weight: layer.weight.subarray(0, measuredOutputs * layer.inWidth) } : layer;
-  const reference = await product(sample, 'float32', inputs);
-  let format: Format = 'float32';
-  for (const [candidate, limit] of ladders[precision]) {
-    format = candidate;
-    if (candidate === 'float32' || relativeError(await product(sample, candidate, inputs), reference, inputs.count) <= limit) break;
-  }
+/** Rows that a layer is measured on: spread evenly, and those with the largest magnitudes, which quantisation hurts most. */
+export function sampleRows(matrix: Float32Array, width: number, evenly = 96, largest = 32): Inputs {
+  const total = matrix.length / width;
+  const spread = Math.min(evenly, total);
+  const chosen = new Set(Array.from({ length: spread }, (_, i) => Math.floor((i * total) / spread)));
+  const peak = (row: number) => matrix.subarray(row * width, (row + 1) * width).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const peaks = Array.from({ length: total }, (_, row) => ({ row, size: peak(row) })).sort((a, b) => b.size - a.size);
+  for (const { row } of peaks.slice(0, largest)) chosen.add(row);
+  const rows = new Float32Array(chosen.size * width);
+  [...chosen].forEach((row, i) => rows.set(matrix.subarray(row * width, (row + 1) * width), i * width));
+  return { rows, count: chosen.size };
+}
+
+/** Quantises a layer into a format, and writes it. */
+export async function writeLinear(layer: FloatLinear, format: Format, writer: TensorWriter): Promise<PackedLinear> {
   const packed = inline(layer, format);
-  const write = async (ref: PackedLinear['weight']) => {
-    if (ref.kind === 'file') return ref;
-    return writer.add(ref.name, ref.data, ref.dtype, ref.shape);
-  };
+  const write = async (ref: PackedLinear['weight']) => (ref.kind === 'file' ? ref : writer.add(ref.name, ref.data, ref.dtype, ref.shape));
   const weight = await write(packed.weight);
   const bias = layer.bias && (await writer.add(`${layer.name}.bias`, layer.bias, 'float32', [layer.outWidth]));
   switch (packed.format) {
@@ -77,12 +71,18 @@ export async function fitLinear(layer: FloatLinear, inputs: Inputs, precision: Q
   }
 }
 
-/** Mean over rows of the square error relative to the row, of a format on those inputs. */
-export async function errorOf(layer: FloatLinear, format: Format, inputs: Inputs): Promise<number> {
-  return relativeError(await product(layer, format, inputs), await product(layer, 'float32', inputs), inputs.count);
+/** Mean over rows of the square error relative to the row, of formats on those inputs. The bias is left out: it would hide an error behind a constant. */
+export async function errorsOf(layer: FloatLinear, formats: readonly Format[], inputs: Inputs): Promise<number[]> {
+  const outWidth = Math.min(measuredOutputs, layer.outWidth);
+  const sample = { ...layer, outWidth, weight: layer.weight.subarray(0, outWidth * layer.inWidth) };
+  const reference = await product(sample, 'float32', inputs);
+  const errors: number[] = [];
+  for (const format of formats) errors.push(format === 'float32' ? 0 : relativeError(await product(sample, format, inputs), reference, inputs.count));
+  return errors;
 }
 
-function relativeError(got: Float32Array, reference: Float32Array, count: number): number {
+/** Mean over rows of |got − reference|² / |reference|². */
+export function relativeError(got: Float32Array, reference: Float32Array, count: number): number {
   const width = reference.length / count;
   let sum = 0;
   for (let row = 0; row < count; row++) {
@@ -97,7 +97,6 @@ function relativeError(got: Float32Array, reference: Float32Array, count: number
   return sum / count;
 }
 
-/** Runs the layer without its bias, which would hide an error behind a constant. */
 async function product(layer: FloatLinear, format: Format, { rows, count }: Inputs): Promise<Float32Array> {
   const graph = new Graph(layer.name);
   graph.output('y', linear(graph.input('x', 'float32', ['T', layer.inWidth]), inline(layer, format)));
