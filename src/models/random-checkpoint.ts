@@ -11,10 +11,12 @@ export interface RandomCheckpointOptions {
   readonly seed: number;
   /** Type of the stored weights. Default `bfloat16`. */
   readonly dtype?: WeightSource['dtype'];
+  /** `none` leaves model.safetensors out, for a caller that brings its own. Default `random`. */
+  readonly weights?: 'random' | 'none';
 }
 
 /** Writes the files into the folder, which is made if need be. Large sizes are written in pieces, never held in memory. */
-export async function writeRandomCheckpoint(folder: string, size: CheckpointSizeName | CheckpointSize, { seed, dtype = 'bfloat16' }: RandomCheckpointOptions): Promise<void> {
+export async function writeRandomCheckpoint(folder: string, size: CheckpointSizeName | CheckpointSize, { seed, dtype = 'bfloat16', weights = 'random' }: RandomCheckpointOptions): Promise<void> {
   const shape: CheckpointSize = typeof size === 'string' ? checkpointSizes[size] : size;
   await mkdir(folder, { recursive: true });
   const tokenizer = randomTokenizer(shape, seed);
@@ -29,14 +31,14 @@ export async function writeRandomCheckpoint(folder: string, size: CheckpointSize
     'chat_template.json': { chat_template: llava ? llavaTemplate : smolvlmTemplate },
   };
   for (const [name, content] of Object.entries(files)) await writeFile(path.join(folder, name), JSON.stringify(content));
-  await writeRandomTensors(path.join(folder, 'model.safetensors'), randomTensors(shape), dtype, seed);
+  if (weights === 'random') await writeRandomTensors(path.join(folder, 'model.safetensors'), randomTensors(shape), dtype, seed);
 }
 
 /**
  * The folder of such a checkpoint inside a cache, written on first use. Two processes that ask at once both get a whole one.
  * @returns its path
  */
-export async function cachedRandomCheckpoint(cache: string, size: CheckpointSizeName, options: RandomCheckpointOptions): Promise<string> {
+export async function cachedRandomCheckpoint(cache: string, size: CheckpointSizeName, options: Omit<RandomCheckpointOptions, 'weights'>): Promise<string> {
   const folder = path.join(cache, `random-${size}-${options.dtype ?? 'bfloat16'}-${options.seed}-v${layoutVersion}`);
   if (await exists(folder)) return folder;
   await mkdir(cache, { recursive: true });

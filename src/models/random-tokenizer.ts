@@ -9,12 +9,17 @@ const onsets = 'b c d f g h j k l m n p r s t v w z br ch cl cr dr fl fr gl gr p
 const vowels = 'a e i o u ai ea ee oo ou'.split(' ');
 const codas = ['', '', '', 'n', 'r', 's', 't', 'l', 'm', 'nd', 'st', 'ck'];
 
-const smolvlmLate = (count: number) => ['<global-img>', ...gridTokens(), '<fake_token_around_image>', '<image>', ...Array.from({ length: count }, (_, i) => `<|reserved_special_token_${i}|>`), '<end_of_utterance>'];
+const smolvlmMarks = ['<fake_token_around_image>', '<image>'];
 const smolvlmEarly = ['<|endoftext|>', '<|im_start|>', '<|im_end|>'];
 const llavaLate = ['<|endoftext|>', '<|im_start|>', '<|im_end|>', '<image>', '<video>'];
 
-function gridTokens(): string[] {
-  return Array.from({ length: 36 }, (_, i) => `<row_${Math.floor(i / 6) + 1}_col_${(i % 6) + 1}>`);
+/** The tokens behind SmolVLM's learned vocabulary: three for the 2.2B models, for the smaller ones also those of the tiles and reserved ones. */
+function smolvlmLate(room: number): readonly string[] {
+  const tiles = ['<global-img>', ...Array.from({ length: 36 }, (_, i) => `<row_${Math.floor(i / 6) + 1}_col_${(i % 6) + 1}>`)];
+  const needed = smolvlmMarks.length + 1;
+  if (room < tiles.length + needed) return [...smolvlmMarks, '<end_of_utterance>'];
+  const reserved = Array.from({ length: room - tiles.length - needed }, (_, i) => `<|reserved_special_token_${i}|>`);
+  return [...tiles, ...smolvlmMarks, ...reserved, '<end_of_utterance>'];
 }
 
 /** tokenizer.json and the ids of its special tokens. */
@@ -27,7 +32,7 @@ export interface RandomTokenizer {
 export function randomTokenizer(size: CheckpointSize, seed: number): RandomTokenizer {
   const smolvlm = size.modelType !== 'llava_onevision';
   const early = smolvlm ? smolvlmEarly : [];
-  const late = smolvlm ? smolvlmLate(size.vocabulary - size.learnedTokens - smolvlmLate(0).length) : llavaLate;
+  const late = smolvlm ? smolvlmLate(size.vocabulary - size.learnedTokens) : llavaLate;
   const vocabulary = new Map<string, number>();
   const add = (token: string) => {
     if (vocabulary.size < size.learnedTokens && !vocabulary.has(token)) vocabulary.set(token, vocabulary.size);

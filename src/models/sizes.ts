@@ -40,6 +40,15 @@ export const checkpointSizes = {
     learnedTokens: 49152,
     tiedEmbeddings: false,
   },
+  'smolvlm-2.2b': {
+    modelType: 'idefics3',
+    vision: { layers: 27, width: 1152, heads: 16, mlpWidth: 4304, imagePx: 384, patchPx: 14 },
+    text: { layers: 24, width: 2048, queryHeads: 32, kvHeads: 32, headWidth: 64, mlpWidth: 8192, ropeTheta: 273768, contextLength: 16384 },
+    pixelShuffle: 3,
+    vocabulary: 49155,
+    learnedTokens: 49152,
+    tiedEmbeddings: false,
+  },
   'llava-onevision-0.5b': {
     modelType: 'llava_onevision',
     vision: { layers: 26, width: 1152, heads: 16, mlpWidth: 4304, imagePx: 384, patchPx: 14 },
