@@ -51,6 +51,8 @@ export function decode(graph: Graph, weight: (name: string) => Value, config: Vl
   const [H, E, D] = [text.kvHeads, text.width, headWidth];
   const scale = 1 / Math.sqrt(D);
   const rotate = rotation(graph, config);
+  // The rotary kernel takes no sequence longer than its tables: each thread is one of its own.
+  const threadPositions = reshape(inputs.threadPositions, [B * N, T]);
   const masks = { causal: causalMasks(graph, P), prefix: prefixMask(graph, inputs.visible, shape), own: ownMask(graph, inputs.segments, shape) };
   let prefix = inputs.prefix;
   let threads = inputs.threads;
@@ -61,15 +63,15 @@ export function decode(graph: Graph, weight: (name: string) => Value, config: Vl
     const project = (x: Value, name: string) => dense(x, weight, `${layer}.self_attn.${name}_proj`, 'no bias');
     const prefixIn = norm(prefix, 'input_layernorm');
     const threadIn = norm(threads, 'input_layernorm');
-    const turned = (x: Value, positions: Value, length: number, heads: number) => rotate(reshape(x, [B, length, heads * D]), positions);
+    const turned = (x: Value, positions: Value, heads: number) => rotate(reshape(x, [...(positions.shape as number[]), heads * D]), positions);
 
-    const prefixKey = transpose(reshape(turned(project(prefixIn, 'k'), inputs.prefixPositions, P, H), [B, P, H, D]), [0, 2, 1, 3]);
+    const prefixKey = transpose(reshape(turned(project(prefixIn, 'k'), inputs.prefixPositions, H), [B, P, H, D]), [0, 2, 1, 3]);
     const prefixValue = transpose(reshape(project(prefixIn, 'v'), [B, P, H, D]), [0, 2, 1, 3]);
-    const ownKey = transpose(reshape(turned(project(threadIn, 'k'), inputs.threadPositions, N * T, H), [B, N, T, H, D]), [0, 3, 1, 2, 4]);
+    const ownKey = transpose(reshape(turned(project(threadIn, 'k'), threadPositions, H), [B, N, T, H, D]), [0, 3, 1, 2, 4]);
     const ownValue = transpose(reshape(project(threadIn, 'v'), [B, N, T, H, D]), [0, 3, 1, 2, 4]);
 
     // Query heads that share keys are rows of one product.
-    const query = transpose(reshape(turned(project(threadIn, 'q'), inputs.threadPositions, N * T, H * groups), [B, N, T, H, groups, D]), [0, 3, 1, 4, 2, 5]);
+    const query = transpose(reshape(turned(project(threadIn, 'q'), threadPositions, H * groups), [B, N, T, H, groups, D]), [0, 3, 1, 4, 2, 5]);
     const seen = blockAttention(
       reshape(query, [B, H, N * groups * T, D]),
       [
@@ -87,7 +89,7 @@ export function decode(graph: Graph, weight: (name: string) => Value, config: Vl
     };
     if (!isLast) {
       // Nobody reads the prefix after the last layer's keys and values.
-      const own = transpose(reshape(turned(project(prefixIn, 'q'), inputs.prefixPositions, P, H * groups), [B, P, H, groups, D]), [0, 2, 3, 1, 4]);
+      const own = transpose(reshape(turned(project(prefixIn, 'q'), inputs.prefixPositions, H * groups), [B, P, H, groups, D]), [0, 2, 3, 1, 4]);
       const parts = masks.causal.map(({ start, end, bias }) => {
         const rows = reshape(slice4(own, 3, start, end), [B, H, groups * (end - start), D]);
         const part = blockAttention(rows, [{ key: slice4(prefixKey, 2, 0, end), value: slice4(prefixValue, 2, 0, end), bias, biasShape: [B, H, groups, end - start, end] }], scale);

@@ -86,7 +86,7 @@ export interface PackedBatch {
 }
 
 /**
- * Threads fill rows of `threadLength` tokens, longest first; several short ones share a row.
+ * Threads fill rows of `threadLength` tokens in the order given, each in the first row with room; several short ones share a row.
  * @param samples exactly `clips` of them, each with at most `frames` frames: fewer are padded behind
  * @throws CapacityError when a clip's frames or prefix do not fit, or no thread does
  */
@@ -123,8 +123,7 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
     });
     const used = Array<number>(N).fill(0);
     const counts = Array<number>(N).fill(0);
-    const ordered = sample.threads.toSorted((a, b) => threadTokens(b) - threadTokens(a));
-    for (const thread of ordered) {
+    for (const thread of sample.threads) {
       const length = threadTokens(thread);
       const row = used.findIndex((taken) => taken + length <= T);
       const learned = thread.reduce((sum, { answer }) => sum + answer.length, 0);

@@ -1,4 +1,5 @@
 // The whole forward pass of a SmolVLM-shaped model in training: frames, prefix, threads of questions, answer loss, auxiliary losses.
+import { UserError } from '../core/errors.ts';
 import type { Forward } from './step-graph.ts';
 import { binaryCrossEntropy, huberLoss, softmaxCrossEntropy } from '../graph/loss.ts';
 import { add, concat, gather, gemm, mul, reshape, split } from '../graph/ops.ts';
@@ -31,6 +32,7 @@ export function vlmForward(config: VlmConfig, shape: BatchShape, options: VlmLos
     const sizes = vlmSizes(config);
     const { clips: B, frames: F, prefix: P, threads: N, threadLength: T, answers: A } = shape;
     const M = B * F * sizes.tokensPerFrame;
+    if (P + T > text.contextLength) throw new UserError('VLM_CONTEXT', { what: 'the batches are longer than the context', got: `${P} tokens and ${T} of a thread`, expected: `at most ${text.contextLength}` });
     const visual = visionTokens(graph, weight, config, graph.input('patches', 'uint8', [B * F * sizes.patches, sizes.patchValues]), B * F);
     const embedding = weight(vlmNames.embedding);
     const table = concat([embedding, visual], 0);
