@@ -1,0 +1,57 @@
+// Fills the generated parts of README.md: what stands between `<!-- name -->` and `<!-- /name -->`. With --check it only compares.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { listMethods } from '../src/index.ts';
+
+const readme = new URL('../README.md', import.meta.url);
+const results = (name: string) => new URL(`../docs/results/${name}`, import.meta.url);
+
+const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, hour, speed };
+
+let text = readFileSync(readme, 'utf8');
+const before = text;
+for (const [name, make] of Object.entries(blocks)) {
+  const pattern = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`);
+  if (!pattern.test(text)) throw new Error(`README.md has no block <!-- ${name} -->`);
+  const made = await make();
+  text = text.replace(pattern, (_, open: string, close: string) => `${open}${made}\n${close}`);
+}
+if (process.argv.includes('--check')) {
+  if (text !== before) {
+    console.error('README.md is not what its generator gives; run: node scripts/generate-docs.ts');
+    process.exit(1);
+  }
+} else {
+  writeFileSync(readme, text);
+}
+
+async function methods(): Promise<string> {
+  const rows = (await listMethods()).map(({ stage, name, budget, summary }) => `| ${stage} | \`${name}\` | ${budget ? `${budget.kind}, by \`${budget.knob}\`` : 'keeps all'} | ${summary} |`);
+  return ['| stage | method | budget | what it does |', '| --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+interface HourRecord {
+  readonly what: string;
+  readonly frames: number;
+  readonly dropped: number;
+  readonly longestQueue: number;
+  readonly rssSpread: number;
+  readonly delayRatio: number;
+  readonly liveBytesAtEnd: number;
+}
+
+function hour(): string {
+  const { what, frames, dropped, longestQueue, rssSpread, delayRatio, liveBytesAtEnd } = JSON.parse(readFileSync(results('hour.json'), 'utf8')) as HourRecord;
+  return [
+    `${what}:`,
+    '',
+    '| frames | dropped | longest queue | memory of the process, spread after warm-up | KV memory at the end | delay of an answer, last minutes ÷ first minutes |',
+    '| --- | --- | --- | --- | --- | --- |',
+    `| ${frames} | ${dropped} | ${longestQueue} | ${(rssSpread * 100).toFixed(1)} % | ${liveBytesAtEnd} bytes | ${delayRatio.toFixed(2)} |`,
+  ].join('\n');
+}
+
+/** The table that the speed run wrote beside its record. */
+function speed(): string {
+  const table = results('speed.md');
+  return existsSync(table) ? readFileSync(table, 'utf8').trim() : 'Not measured yet.';
+}
