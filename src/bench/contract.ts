@@ -58,6 +58,8 @@ export interface CandidateQuestion {
   readonly id: string;
   /** `poll`: is now the time to speak? Asked again and again of a proactive question. */
   readonly kind: BenchQuestion['kind'] | 'poll';
+  /** As published, for candidates whose model takes bare questions. */
+  readonly question: string;
   /** The whole text for the model, options and instructions included. */
   readonly prompt: string;
   /** Texts of the options, for candidates that score them instead of writing. */

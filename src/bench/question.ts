@@ -40,13 +40,15 @@ export interface BenchVideo {
   readonly file: string;
   /** Kind of footage, for the report: domain, category or camera as the suite names it. */
   readonly footage: string;
+  /** Where the annotations tell it. */
+  readonly durationSec?: number;
   /** In order of time. */
   readonly questions: readonly BenchQuestion[];
 }
 
-/** Seconds of stream that a candidate must watch, as far as the questions tell. */
-export function streamSeconds(video: BenchVideo): number {
-  return Math.max(0, ...video.questions.map((question) => (question.kind === 'proactive' ? question.untilSec : question.timeSec === 'end' ? 0 : question.timeSec)));
+/** Seconds of stream that a candidate must watch, as far as the annotations tell: 0 where a question at the end of a video of unknown length is all. */
+export function streamSeconds({ questions, durationSec = 0 }: BenchVideo): number {
+  return Math.max(0, ...questions.map((question) => (question.kind === 'proactive' ? question.untilSec : question.timeSec === 'end' ? durationSec : question.timeSec)));
 }
 
 /** Order of time; 'end' last, equal times in the published order. */

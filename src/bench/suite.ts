@@ -32,6 +32,8 @@ export interface GenerateRequest {
   /** Folder under which generated suites are kept, by kind, seed, size and version of the generator. */
   readonly cacheFolder: string;
   readonly signal: AbortSignal;
+  /** Called when a clip is written. */
+  readonly onClip?: (id: string, done: number, total: number) => void;
 }
 
 /** Path of each file of `Suite.files`; an optional file that is absent is left out. */

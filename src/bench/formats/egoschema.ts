@@ -6,8 +6,11 @@ import type { BenchVideo } from '../question.ts';
 import { choicePrompt, maxTokens } from '../prompt.ts';
 import { readAnnotations, text } from './annotation-file.ts';
 
+/** Every published clip is three minutes long. */
+const clipSec = 180;
+
 const questions = z.array(
-  z.object({ q_uid: text, question: text, 'option 0': z.string(), 'option 1': z.string(), 'option 2': z.string(), 'option 3': z.string(), 'option 4': z.string() }),
+  z.object({ q_uid: text, question: text, 'option 0': z.string(), 'option 1': z.string(), 'option 2': z.string(), 'option 3': z.string(), 'option 4': z.string(), footage: z.string().optional(), duration: z.number().positive().optional() }),
 );
 const answers = z.record(z.string(), z.union([z.number().int().min(0).max(4), z.string().regex(/^[0-4]$/).transform(Number)]));
 const rows = z.array(z.object({ video_name: text, question: text, answer: text, a0: z.string(), a1: z.string(), a2: z.string(), a3: z.string(), a4: z.string() }));
@@ -23,7 +26,7 @@ export async function loadEgoSchema(questionsFile: string, answersFile: string |
   const videos = items.flatMap((item) => {
     const correct = right[item.q_uid];
     const options = [item['option 0'], item['option 1'], item['option 2'], item['option 3'], item['option 4']];
-    return correct === undefined ? [] : [egoVideo(item.q_uid, item.question, options, correct)];
+    return correct === undefined ? [] : [{ ...egoVideo(item.q_uid, item.question, options, correct), footage: item.footage ?? 'egocentric', durationSec: item.duration ?? clipSec }];
   });
   const without = items.length - videos.length;
   if (videos.length === 0) throw new UserError('NO_ANSWERS', { what: `no question of ${questionsFile} has an answer in ${answersFile}`, got: `${items.length} questions`, todo: 'check that the two files belong together' });
@@ -45,6 +48,7 @@ function egoVideo(id: string, question: string, options: readonly string[], corr
     id,
     file: id,
     footage: 'egocentric',
+    durationSec: clipSec,
     questions: [
       { kind: 'choice', id, timeSec: 'end', question, prompt: choicePrompt(question, options), class: 'egocentric', options, correct, maxTokens: maxTokens.choice, remember: false },
     ],

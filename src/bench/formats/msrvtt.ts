@@ -6,7 +6,7 @@ import { captionPrompt, maxTokens, openPrompt } from '../prompt.ts';
 import { readAnnotations, text } from './annotation-file.ts';
 
 const official = z.object({
-  videos: z.array(z.object({ video_id: text, split: z.string(), category: z.union([z.number(), z.string()]).optional() })),
+  videos: z.array(z.object({ video_id: text, split: z.string(), category: z.union([z.number(), z.string()]).optional(), 'start time': z.number().optional(), 'end time': z.number().optional(), footage: z.string().optional() })),
   sentences: z.array(z.object({ video_id: text, caption: z.string() })),
 });
 /** MSVD's form, also used for re-packed MSR-VTT: clip to its captions. */
@@ -24,7 +24,8 @@ export async function loadCaptions(file: string, split = 'test'): Promise<BenchV
   return wanted.map((video) => {
     const own = captions.get(video.video_id);
     if (own === undefined) throw new UserError('INVALID_ANNOTATIONS', { what: `${file}: video ${video.video_id} has no sentence`, expected: 'at least one caption for each video' });
-    return captionVideo(video.video_id, `category ${video.category ?? 'unknown'}`, own.map((sentence) => sentence.caption));
+    const duration = (video['end time'] ?? NaN) - (video['start time'] ?? NaN);
+    return { ...captionVideo(video.video_id, video.footage ?? `category ${video.category ?? 'unknown'}`, own.map((sentence) => sentence.caption)), ...(duration > 0 ? { durationSec: duration } : {}) };
   });
 }
 

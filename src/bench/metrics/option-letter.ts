@@ -46,18 +46,17 @@ function listed(said: string, labels: readonly string[]): Candidates {
   return new Set(lines).size > 1 ? lines : [];
 }
 
-/** "Answer: B", "the correct option is (B)", "I choose B", "\boxed{B}". */
+/** "Answer: B", "the correct option is (B)", "I choose B", "option B is correct", "\boxed{B}". */
 function stated(said: string, labels: readonly string[]): Candidates {
-  const set = labels.join('');
-  const claim = `(?:(?:answer|option|choice|response)(?:\\s+(?:is|would be|should be|must be))?|(?:choose|select|pick|go with|is option|boxed))`;
-  const pattern = new RegExp(`\\b${claim}\\s*[:=]?\\s*(?:(?:the\\s+)?(?:option|letter|choice)\\s*)?["'“(\\[{]*([${set}${set.toLowerCase()}])(?![\\p{L}\\p{N}'’])(\\s+\\p{Ll})?`, 'giu');
+  const claim = '(?:answer|option|choice|response)(?:\\s+(?:is|would be|should be|must be))?|choose|select|pick|go with|boxed';
+  const pattern = new RegExp(`\\b(?:${claim})\\s*[:=]?\\s*(?:(?:the\\s+)?(?:option|letter|choice)\\s*)?["'“(\\[{]*([${labels.join('')}])(?![\\p{L}\\p{N}'’])`, 'giu');
   return [...said.matchAll(pattern)].flatMap((match) => {
-    const [, letter, following] = match;
-    // "the answer is a dog", "the answer is C washing": an article or a name, unless a reason follows.
-    if (following !== undefined && !/\b(?:because|since|as|for|based|due|with|in)\b/i.test(said.slice(match.index + match[0].length - 1, match.index + match[0].length + 6))) return [];
-    if (/option|choice/i.test(match[0]) && /\b(?:not|isn't|incorrect|wrong)\b[^.]{0,20}$/i.test(said.slice(0, match.index))) return [];
-    if (/^\s*(?:is|was)\s+(?:wrong|incorrect|not)/i.test(said.slice(match.index + match[0].trimEnd().length - (following?.trimStart().length ?? 0)))) return [];
-    return [labels.indexOf(letter!.toUpperCase())];
+    const before = said.slice(0, match.index);
+    const rest = said.slice(match.index + match[0].length);
+    // "the answer is a dog", "option B is wrong": the sentence goes on, and not with a reason or an assent.
+    const goesOn = /^\s+\p{Ll}/u.test(rest) && !/^\s+(?:because|since|as|for|based|due|is (?:the )?(?:correct|right|best))\b/.test(rest);
+    const isDenied = /\b(?:not|incorrect|wrong)\s+(?:the\s+)?$/i.test(before);
+    return goesOn || isDenied ? [] : [labels.indexOf(match[1]!.toUpperCase())];
   });
 }
 
@@ -65,7 +64,7 @@ function stated(said: string, labels: readonly string[]): Candidates {
 function leading(said: string, labels: readonly string[]): Candidates {
   const set = labels.join('');
   const match = new RegExp(`^["'“]?(?:\\(([${set}${set.toLowerCase()}])\\)|\\[([${set}])\\]|([${set}])(?=[.):,;"'”!]|\\s*$|\\s*[-–—]\\s|\\s+(?:because|since|as the)\\b|\\s*\\n)|([${set.toLowerCase()}])(?=[.)]|\\s*$))`, 'u').exec(said);
-  const letter = match?.slice(1).find((one) => one !== undefined);
+  const letter = match?.slice(1).find((one: string | undefined) => one !== undefined);
   return letter === undefined ? [] : [labels.indexOf(letter.toUpperCase())];
 }
 

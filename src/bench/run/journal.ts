@@ -29,8 +29,8 @@ export async function openJournal<T>(file: string, plan: unknown): Promise<Journ
   await mkdir(path.dirname(file), { recursive: true });
   const release = await lock(`${file}.lock`);
   try {
-    const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'ENOENT') return Buffer.alloc(0);
+    const bytes = await readFile(file).catch((cause: unknown) => {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
       throw cause;
     });
     const { lines, length } = wholeLines(bytes);

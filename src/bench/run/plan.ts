@@ -29,6 +29,8 @@ export interface RunRequest {
   /** Videos of a world suite. */
   readonly worldSize?: number;
   readonly worldCacheFolder?: string;
+  /** Called when a clip of a world suite is written. */
+  readonly onClip?: (id: string, done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -84,7 +86,7 @@ async function planSuite(one: SuiteRequest, request: RunRequest, known: Readonly
   let folder = one.folder;
   if (suite.generate && folder === undefined) {
     if (request.worldCacheFolder === undefined) throw new UserError('NO_CACHE_FOLDER', { what: `suite ${one.name} is generated and needs a folder to be kept in`, expected: 'worldCacheFolder' });
-    folder = await suite.generate({ seed: request.seed, size: request.worldSize ?? defaultWorldSize, cacheFolder: request.worldCacheFolder, signal: request.signal ?? new AbortController().signal });
+    folder = await suite.generate({ seed: request.seed, size: request.worldSize ?? defaultWorldSize, cacheFolder: request.worldCacheFolder, signal: request.signal ?? new AbortController().signal, ...(request.onClip === undefined ? {} : { onClip: request.onClip }) });
   }
   if (folder === undefined) throw new UserError('NO_SUITE_FOLDER', { what: `suite ${one.name} needs the folder of its files`, todo: `get them: ${suite.source}` });
   const { videos, notes } = await suite.load(await resolveFiles(one.name, suite, folder, one.files));

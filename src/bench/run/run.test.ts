@@ -91,8 +91,8 @@ describe('a run that was killed', () => {
     const places = [0, 1, 17, 18, lineEnds[0]! - 1, lineEnds[0]!, lineEnds[0]! + 1, lineEnds[4]! - 1, lineEnds[4]!, journal.length - 1, journal.length, ...Array.from({ length: 25 }, () => random.int(0, journal.length))];
     for (const place of places) {
       const { record, resumed } = await resumeFrom(journal.subarray(0, place));
-      expect(record, `cut at byte ${place}`).toEqual(unbroken);
-      expect(resumed, `cut at byte ${place}`).toBe(Math.max(0, lineEnds.filter((end) => end <= place).length - 1));
+      expect({ place, record }).toEqual({ place, record: unbroken });
+      expect({ place, resumed }).toEqual({ place, resumed: Math.max(0, lineEnds.filter((end) => end <= place).length - 1) });
     }
   });
 
@@ -199,10 +199,10 @@ test('proactive questions are polled every second until the model speaks', async
 
 test('a dry run says what would be done and what it would cost', async () => {
   const summary = summarisePlan(await plan({ names: ['streambench', 'egoschema'] }), 2);
-  expect(summary.suites).toMatchObject([{ name: 'streambench', videos: 4, questions: 16, streamSec: 160, missing: 0 }, { name: 'egoschema', videos: 5, questions: 5 }]);
+  expect(summary.suites).toMatchObject([{ name: 'streambench', videos: 4, questions: 16, streamSec: 160, missing: 0 }, { name: 'egoschema', videos: 5, questions: 5, streamSec: 900 }]);
   expect(summary.cells.map((cell) => cell.key)).toEqual(['streambench/dense', 'streambench/merged/128', 'streambench/merged/512', 'egoschema/dense', 'egoschema/merged/128', 'egoschema/merged/512']);
-  // By hand: 3 · (160 · 10 + 16 · 5) + 3 · 5 · 5, over two lanes.
-  expect(summary.estimateMs).toBe((3 * (1600 + 80) + 3 * 25) / 2);
+  // By hand: 3 · (160 · 10 + 16 · 5) + 3 · (900 · 10 + 5 · 5), over two lanes.
+  expect(summary.estimateMs).toBe((3 * (1600 + 80) + 3 * (9000 + 25)) / 2);
 });
 
 test('progress counts units and says how long the rest takes', async () => {

@@ -97,12 +97,12 @@ async function answerAt(session: CandidateSession, question: BenchQuestion, time
 
 function ask(session: CandidateSession, question: BenchQuestion, timeSec: number | 'end', signal: AbortSignal): Promise<CandidateAnswer> {
   const options = question.kind === 'choice' ? { options: question.options } : question.kind === 'yes-no' ? { options: ['Yes', 'No'] } : {};
-  return session.ask({ id: question.id, kind: question.kind, prompt: question.prompt, ...options, timeSec, maxTokens: question.maxTokens, remember: question.remember, signal });
+  return session.ask({ id: question.id, kind: question.kind, question: question.question, prompt: question.prompt, ...options, timeSec, maxTokens: question.maxTokens, remember: question.remember, signal });
 }
 
 /** Asks whether it is time; on a yes, has the answer said. Costs of all polls add up. */
 async function poll(session: CandidateSession, question: ProactiveQuestion, timeSec: number, before: RawAnswer | undefined, signal: AbortSignal): Promise<RawAnswer> {
-  const reply = await session.ask({ id: question.id, kind: 'poll', prompt: question.pollPrompt, options: ['Yes', 'No'], timeSec, maxTokens: maxTokens.poll, remember: false, signal });
+  const reply = await session.ask({ id: question.id, kind: 'poll', question: question.question, prompt: question.pollPrompt, options: ['Yes', 'No'], timeSec, maxTokens: maxTokens.poll, remember: false, signal });
   const polls = [...(before?.polls ?? []), { timeSec, text: reply.text }];
   if (parseYesNo(reply.text) !== true) return { ...added(rawAnswer(question.id, null, { ...reply, text: '' }), before), polls };
   const said = await ask(session, question, timeSec, signal);
