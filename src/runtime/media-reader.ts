@@ -7,6 +7,7 @@ import {
   AV_CODEC_ID_FFV1,
   AV_CODEC_ID_JPEG2000,
   AV_CODEC_ID_MJPEG,
+  AV_CODEC_ID_NONE,
   AV_CODEC_ID_PNG,
   AV_CODEC_ID_PRORES,
   AV_CODEC_ID_VP8,
@@ -366,6 +367,10 @@ async function openDecoder(stream: Stream, options: MediaReaderOptions, name: st
   const { codecId } = stream.codecpar;
   // FFmpeg's own VP8 and VP9 decoders leave alpha out; libvpx reads it.
   const withAlpha = stream.metadata?.get('alpha_mode') === '1';
+  const tag = stream.codecpar.codecTagString ?? '';
+  if (codecId === AV_CODEC_ID_NONE && /^(\[0\])*$/.test(tag)) {
+    throw new MediaError('MEDIA_NOT_VIDEO', { what: `cannot open ${name}`, got: 'a video stream that names no codec', todo: 'check that the file is whole: its header seems cut' });
+  }
   const codec =
     (withAlpha && codecId === AV_CODEC_ID_VP8 && Codec.findDecoderByName(FF_DECODER_LIBVPX_VP8)) ||
     (withAlpha && codecId === AV_CODEC_ID_VP9 && Codec.findDecoderByName(FF_DECODER_LIBVPX_VP9)) ||
@@ -373,7 +378,7 @@ async function openDecoder(stream: Stream, options: MediaReaderOptions, name: st
   if (codec === null) {
     throw new MediaError('MEDIA_UNSUPPORTED_CODEC', {
       what: `cannot decode ${name}`,
-      got: `codec "${avGetCodecName(codecId) ?? stream.codecpar.codecTagString ?? 'unknown'}", for which there is no decoder`,
+      got: `codec "${codecId === AV_CODEC_ID_NONE ? tag : avGetCodecName(codecId)}", for which there is no decoder`,
       expected: 'H.264, HEVC, VP9, AV1 or another common codec',
       todo: 'convert the video, for example to H.264',
     });

@@ -20,6 +20,12 @@ const CAPTURE_FORMATS = new Set(['v4l2', 'video4linux2', 'avfoundation', 'dshow'
 const LIVE_PROTOCOLS = new Set(['rtsp', 'rtsps', 'rtmp', 'rtmps', 'rtmpt', 'rtmpe', 'udp', 'rtp', 'srt', 'rist', 'tcp', 'mms', 'mmsh', 'zmq', 'unix']);
 
 /**
+ * FFmpeg waits up to 5 s for sound that a stream may announce and never send (RTMP does), and for 20 pictures to guess a rate that nobody asks
+ * for. What the first second does not say, the decoder finds out by itself.
+ */
+const QUICK_PROBE = { analyzeduration: 1_000_000, fpsprobesize: 0 };
+
+/**
  * Reads an address: a path, `-` (standard input), `device:NAME`, `lavfi:GRAPH`, or a URL.
  * @param platform as in `process.platform`
  */
@@ -44,7 +50,8 @@ export function parseAddress(address: string, platform: string = process.platfor
   const protocol = /^([a-z][a-z0-9+.-]+):\/\//i.exec(address)?.[1]?.toLowerCase();
   if (protocol === undefined || protocol === 'file') return { kind: 'file', target: protocol === 'file' ? pathOfFileUrl(address) : address, live: false, formatOptions: {} };
   if (protocol === 'http' || protocol === 'https') return { kind: 'network', target: address, live: 'by-content', formatOptions: {} };
-  return { kind: 'network', target: address, live: LIVE_PROTOCOLS.has(protocol), formatOptions: networkOptionsOf(protocol) };
+  const live = LIVE_PROTOCOLS.has(protocol);
+  return { kind: 'network', target: address, live, formatOptions: { ...(live ? QUICK_PROBE : {}), ...networkOptionsOf(protocol) } };
 }
 
 function networkOptionsOf(protocol: string): Readonly<Record<string, string | number>> {
