@@ -16,7 +16,10 @@ export function loadMocks(): Promise<ReadonlyMap<string, Candidate & MethodInfo>
   return loadMethods<Candidate & MethodInfo>(new URL('./mocks/', import.meta.url));
 }
 
-function build(mock: MethodInfo & { readonly name: string; readonly answer: MockAnswer }, questions: ReadonlyMap<string, BenchQuestion> | undefined): Candidate & MethodInfo {
+function build(
+  mock: MethodInfo & { readonly name: string; readonly answer: MockAnswer },
+  questions: ReadonlyMap<string, BenchQuestion> | undefined,
+): Candidate & MethodInfo {
   return {
     name: mock.name,
     model: 'mock',
@@ -35,7 +38,11 @@ function openMock(answer: MockAnswer, questions: ReadonlyMap<string, BenchQuesti
     advanceTo: () => Promise.resolve(),
     ask: (asked) => {
       const truth = questions?.get(asked.id);
-      if (questions === undefined || truth === undefined) throw new UserError('MOCK_WITHOUT_TRUTH', { what: `a mock was asked question ${asked.id}, whose answer it was not told`, todo: 'open it through withTruth' });
+      if (questions === undefined || truth === undefined)
+        throw new UserError('MOCK_WITHOUT_TRUTH', {
+          what: `a mock was asked question ${asked.id}, whose answer it was not told`,
+          todo: 'open it through withTruth',
+        });
       return Promise.resolve({ text: answer(asked, truth, questions), firstTokenMs: 0, totalMs: 0, kvBytes: 0, visualTokens: 0, generatedTokens: 0 });
     },
     stats: () => ({ frames: 0, keptFrames: 0, visualTokens: 0, patchLayers: 0, flops: 0, peakKvBytes: 0, streamMs: 0, answerMs: 0, peakRssBytes: 0 }),

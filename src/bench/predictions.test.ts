@@ -42,8 +42,14 @@ test('StreamBench: output items, matched in the order of the annotations', async
 });
 
 test('MSR-VTT captions: COCO results, with numbers or names of clips, or a plain map', async () => {
-  const asNumbers = await score('msrvtt-caption', [{ image_id: 7010, caption: 'a cat runs across the wet grass' }, { image_id: 7011, caption: 'a dog is running in a garden' }]);
-  const asNames = await score('msrvtt-caption', [{ image_id: 'video7010', caption: 'a cat runs across the wet grass' }, { image_id: 'video7011', caption: 'a dog is running in a garden' }]);
+  const asNumbers = await score('msrvtt-caption', [
+    { image_id: 7010, caption: 'a cat runs across the wet grass' },
+    { image_id: 7011, caption: 'a dog is running in a garden' },
+  ]);
+  const asNames = await score('msrvtt-caption', [
+    { image_id: 'video7010', caption: 'a cat runs across the wet grass' },
+    { image_id: 'video7011', caption: 'a dog is running in a garden' },
+  ]);
   const asMap = await score('msrvtt-caption', { video7010: 'a cat runs across the wet grass', video7011: 'a dog is running in a garden' });
   expect(asNumbers.counts).toEqual({ scored: 2, unscored: 2, failed: 0, missing: 0 });
   expect(asNumbers.metrics.captions!.bleu4).toBeCloseTo(1, 7);
@@ -52,14 +58,23 @@ test('MSR-VTT captions: COCO results, with numbers or names of clips, or a plain
 });
 
 test('EgoSchema: q_uid to a number from 0 to 4', async () => {
-  const scores = await score('egoschema', { '00000000-aaaa-bbbb-cccc-000000000000': 0, '00000001-aaaa-bbbb-cccc-000000000000': '1', '00000002-aaaa-bbbb-cccc-000000000000': 4, '00000003-aaaa-bbbb-cccc-000000000000': 'The answer is (D).', '00000004-aaaa-bbbb-cccc-000000000000': 'no idea' });
+  const scores = await score('egoschema', {
+    '00000000-aaaa-bbbb-cccc-000000000000': 0,
+    '00000001-aaaa-bbbb-cccc-000000000000': '1',
+    '00000002-aaaa-bbbb-cccc-000000000000': 4,
+    '00000003-aaaa-bbbb-cccc-000000000000': 'The answer is (D).',
+    '00000004-aaaa-bbbb-cccc-000000000000': 'no idea',
+  });
   expect(scores.counts).toMatchObject({ scored: 4, unscored: 1 });
   expect(scores.metrics.accuracy).toMatchObject({ scored: 4, correct: 3 });
   expect(scores.metrics.accuracyUnscoredWrong).toBe(0.6);
 });
 
 test('MSRVTT-QA: rows by question id; the right answer beside a prediction is not taken for it', async () => {
-  const scores = await score('msrvtt-qa', [{ question_id: 158581, answer: 'cat' }, { id: '158582', pred: 'horse', answer: 'dog' }]);
+  const scores = await score('msrvtt-qa', [
+    { question_id: 158581, answer: 'cat' },
+    { id: '158582', pred: 'horse', answer: 'dog' },
+  ]);
   expect(scores.metrics.accuracy).toMatchObject({ scored: 2, correct: 1 });
 });
 
@@ -68,7 +83,24 @@ test('OVO-Bench: backward, real-time and forward responses', async () => {
   const scores = await score('ovo-bench', {
     backward: [single(0, 'A'), single(2, 'B')],
     realtime: [single(1, '(B) in the garden'), single(3, null)],
-    forward: [{ id: 4, task: 'REC', test_info: [{ realtime: 2, count: 1, response: '1' }, { realtime: 4.5, count: 2, response: 'five' }] }, { id: 5, task: 'SSR', test_info: [{ realtime: 5, response: 'Yes' }, { realtime: 12, response: 'N' }] }],
+    forward: [
+      {
+        id: 4,
+        task: 'REC',
+        test_info: [
+          { realtime: 2, count: 1, response: '1' },
+          { realtime: 4.5, count: 2, response: 'five' },
+        ],
+      },
+      {
+        id: 5,
+        task: 'SSR',
+        test_info: [
+          { realtime: 5, response: 'Yes' },
+          { realtime: 12, response: 'N' },
+        ],
+      },
+    ],
   });
   expect(scores.counts).toEqual({ scored: 7, unscored: 3, failed: 0, missing: 0 });
   expect(scores.metrics.accuracy!.correct).toBe(5);

@@ -16,7 +16,11 @@ interface QuestionBase {
   readonly remember: boolean;
 }
 
-export type ChoiceQuestion = QuestionBase & { readonly kind: 'choice'; readonly options: readonly string[]; /** Index of the right option. */ readonly correct: number };
+export type ChoiceQuestion = QuestionBase & {
+  readonly kind: 'choice';
+  readonly options: readonly string[];
+  /** Index of the right option. */ readonly correct: number;
+};
 export type OpenQuestion = QuestionBase & { readonly kind: 'open'; /** Any of these is right. */ readonly answers: readonly string[] };
 export type YesNoQuestion = QuestionBase & { readonly kind: 'yes-no'; readonly answer: boolean };
 export type CountQuestion = QuestionBase & { readonly kind: 'count'; readonly answer: number };
@@ -48,7 +52,10 @@ export interface BenchVideo {
 
 /** Seconds of stream that a candidate must watch, as far as the annotations tell: 0 where a question at the end of a video of unknown length is all. */
 export function streamSeconds({ questions, durationSec = 0 }: BenchVideo): number {
-  return Math.max(0, ...questions.map((question) => (question.kind === 'proactive' ? question.untilSec : question.timeSec === 'end' ? durationSec : question.timeSec)));
+  return Math.max(
+    0,
+    ...questions.map((question) => (question.kind === 'proactive' ? question.untilSec : question.timeSec === 'end' ? durationSec : question.timeSec)),
+  );
 }
 
 /** Order of time; 'end' last, equal times in the published order. */

@@ -61,7 +61,8 @@ export async function resolveFiles(name: string, suite: Suite, folder: string, g
   const resolved: Record<string, string> = {};
   for (const [key, file] of Object.entries(suite.files)) {
     const explicit = given[key];
-    const candidates = explicit !== undefined ? [explicit] : ['', 'annotations', 'data', 'json'].flatMap((sub) => file.names.map((one) => path.join(folder, sub, one)));
+    const candidates =
+      explicit !== undefined ? [explicit] : ['', 'annotations', 'data', 'json'].flatMap((sub) => file.names.map((one) => path.join(folder, sub, one)));
     const found = await firstFile(candidates);
     if (found !== undefined) resolved[key] = found;
     else if (explicit !== undefined || !file.isOptional) {
@@ -73,7 +74,13 @@ export async function resolveFiles(name: string, suite: Suite, folder: string, g
     }
   }
   if (Object.keys(resolved).length === 0) {
-    throw new UserError('SUITE_FILE_MISSING', { what: `suite ${name}: none of its files is in ${folder}`, expected: Object.values(suite.files).map((file) => file.names[0]).join(' or '), todo: `get them: ${suite.source}` });
+    throw new UserError('SUITE_FILE_MISSING', {
+      what: `suite ${name}: none of its files is in ${folder}`,
+      expected: Object.values(suite.files)
+        .map((file) => file.names[0])
+        .join(' or '),
+      todo: `get them: ${suite.source}`,
+    });
   }
   return resolved;
 }
@@ -87,14 +94,24 @@ async function firstFile(candidates: readonly string[]): Promise<string | undefi
 }
 
 /** Keeps the named questions (by question or video id), and of those the first `limit` videos' worth. */
-export function selectVideos(suiteName: string, videos: readonly BenchVideo[], { ids, limit }: { readonly ids?: readonly string[] | undefined; readonly limit?: number | undefined }): BenchVideo[] {
+export function selectVideos(
+  suiteName: string,
+  videos: readonly BenchVideo[],
+  { ids, limit }: { readonly ids?: readonly string[] | undefined; readonly limit?: number | undefined },
+): BenchVideo[] {
   let selected = [...videos];
   if (ids !== undefined) {
     const wanted = new Set(ids);
     const known = new Set(videos.flatMap((video) => [video.id, ...video.questions.map((question) => question.id)]));
     const unknown = ids.filter((id) => !known.has(id));
     if (unknown.length > 0) {
-      throw new UserError('UNKNOWN_ITEM', { what: `suite ${suiteName} has no item ${unknown.slice(0, 5).map((id) => `"${id}"`).join(', ')}`, expected: `ids such as "${videos[0]?.id ?? ''}" or "${videos[0]?.questions[0]?.id ?? ''}"` });
+      throw new UserError('UNKNOWN_ITEM', {
+        what: `suite ${suiteName} has no item ${unknown
+          .slice(0, 5)
+          .map((id) => `"${id}"`)
+          .join(', ')}`,
+        expected: `ids such as "${videos[0]?.id ?? ''}" or "${videos[0]?.questions[0]?.id ?? ''}"`,
+      });
     }
     selected = selected
       .map((video) => (wanted.has(video.id) ? video : { ...video, questions: video.questions.filter((question) => wanted.has(question.id)) }))

@@ -75,24 +75,40 @@ describe.each(names)('%s', (name) => {
 test('StreamBench: breakpoints come in order of time and stay in the dialogue', async () => {
   const { videos } = await load('streambench');
   expect(videos[1]).toMatchObject({ id: 'ego/clip_1.mp4', footage: 'web' });
-  expect(videos[0]!.questions.map((question) => [question.timeSec, question.class, question.remember])).toEqual([[10, 'OS', true], [20, 'LM', true], [30, 'SM', true], [40, 'SF', true]]);
+  expect(videos[0]!.questions.map((question) => [question.timeSec, question.class, question.remember])).toEqual([
+    [10, 'OS', true],
+    [20, 'LM', true],
+    [30, 'SM', true],
+    [40, 'SF', true],
+  ]);
 });
 
 test('MSR-VTT: the test split is taken, each clip with its captions', async () => {
   const { videos } = await load('msrvtt-caption');
   expect(videos.map((video) => video.id)).toEqual(['video7010', 'video7011', 'video7012', 'video7013']);
-  expect(videos[0]!.questions[0]).toMatchObject({ kind: 'caption', timeSec: 'end', references: ['a cat runs across the wet grass', 'a cat is running in a garden', 'a cat moves quickly over a lawn'] });
+  expect(videos[0]!.questions[0]).toMatchObject({
+    kind: 'caption',
+    timeSec: 'end',
+    references: ['a cat runs across the wet grass', 'a cat is running in a garden', 'a cat moves quickly over a lawn'],
+  });
 });
 
 test('EgoSchema: the prompt letters the options and asks for a letter', async () => {
   const { videos } = await load('egoschema');
   expect(videos[3]!.questions[0]).toMatchObject({ kind: 'choice', correct: 3 });
-  expect(videos[3]!.questions[0]!.prompt).toBe('What is C mainly doing?\nA. C washes dishes\nB. C paints a wall\nC. C repairs a bicycle\nD. C cuts the grass\nE. C folds clothes\nAnswer with the option\'s letter from the given choices directly.');
+  expect(videos[3]!.questions[0]!.prompt).toBe(
+    "What is C mainly doing?\nA. C washes dishes\nB. C paints a wall\nC. C repairs a bicycle\nD. C cuts the grass\nE. C folds clothes\nAnswer with the option's letter from the given choices directly.",
+  );
 });
 
 test('OVO-Bench: items on one video become one stream, forward tasks one question for each test', async () => {
   const { videos } = await load('ovo-bench');
-  expect(videos.map((video) => [video.id, video.questions.map((question) => question.id)])).toEqual([['Ego4D/clips/one.mp4', ['0', '1', '2', '3']], ['perception_test/two.mp4', ['4.0', '4.1']], ['COIN/three.mp4', ['5.0', '5.1']], ['MovieNet/four.mp4', ['6.0', '6.1']]]);
+  expect(videos.map((video) => [video.id, video.questions.map((question) => question.id)])).toEqual([
+    ['Ego4D/clips/one.mp4', ['0', '1', '2', '3']],
+    ['perception_test/two.mp4', ['4.0', '4.1']],
+    ['COIN/three.mp4', ['5.0', '5.1']],
+    ['MovieNet/four.mp4', ['6.0', '6.1']],
+  ]);
   expect(videos[1]!.questions[1]).toMatchObject({ kind: 'count', answer: 2, timeSec: 4.5 });
   expect(videos[2]!.questions[1]).toMatchObject({ kind: 'yes-no', answer: false });
 });
@@ -109,7 +125,10 @@ test('StreamingBench: sequential prompts repeat earlier questions with their ans
 test('a limit and ids choose videos and questions; an unknown id is refused', async () => {
   const request = { suites: [{ name: 'streambench', folder: folderOf('streambench') }], candidates: [...(await loadMocks()).values()], seed: 1 };
   expect(summarisePlan(await makePlan({ ...request, limit: 2 }, suites)).suites[0]).toMatchObject({ videos: 2, questions: 8 });
-  expect(summarisePlan(await makePlan({ ...request, ids: ['ego/clip_2.mp4#1', 'ego/clip_3.mp4'] }, suites)).suites[0]).toMatchObject({ videos: 2, questions: 5 });
+  expect(summarisePlan(await makePlan({ ...request, ids: ['ego/clip_2.mp4#1', 'ego/clip_3.mp4'] }, suites)).suites[0]).toMatchObject({
+    videos: 2,
+    questions: 5,
+  });
   await expect(makePlan({ ...request, ids: ['clip_9'] }, suites)).rejects.toMatchObject({ code: 'UNKNOWN_ITEM' });
 });
 
@@ -117,16 +136,26 @@ test('missing videos are listed with where to get them, counted missing and neve
   const folder = path.join(root, 'moved');
   await rename(path.join(folderOf('egoschema'), 'videos'), folder);
   try {
-    const plan = await makePlan({ suites: [{ name: 'egoschema', folder: folderOf('egoschema') }], candidates: [(await loadMocks()).get('oracle')!], seed: 1 }, suites);
+    const plan = await makePlan(
+      { suites: [{ name: 'egoschema', folder: folderOf('egoschema') }], candidates: [(await loadMocks()).get('oracle')!], seed: 1 },
+      suites,
+    );
     const summary = summarisePlan(plan);
     expect(summary.suites[0]).toMatchObject({ videos: 0, missing: 5, questions: 0 });
-    expect(summary.missing[0]).toMatchObject({ suite: 'egoschema', file: '00000000-aaaa-bbbb-cccc-000000000000', obtain: expect.stringContaining('EgoSchema') as string });
+    expect(summary.missing[0]).toMatchObject({
+      suite: 'egoschema',
+      file: '00000000-aaaa-bbbb-cccc-000000000000',
+      obtain: expect.stringContaining('EgoSchema') as string,
+    });
     const record = await runBench(plan, { folder: path.join(root, 'runs', 'missing'), judge: matchJudge('exact') });
     expect(record.cells[0]!.counts).toEqual({ scored: 0, unscored: 0, failed: 0, missing: 5 });
     expect(record.cells[0]!.metrics.main).toBeNull();
     expect(record.missing).toHaveLength(5);
     // Elsewhere they are found.
-    const found = await makePlan({ suites: [{ name: 'egoschema', folder: folderOf('egoschema'), videoFolder: folder }], candidates: [(await loadMocks()).get('oracle')!], seed: 1 }, suites);
+    const found = await makePlan(
+      { suites: [{ name: 'egoschema', folder: folderOf('egoschema'), videoFolder: folder }], candidates: [(await loadMocks()).get('oracle')!], seed: 1 },
+      suites,
+    );
     expect(summarisePlan(found).suites[0]).toMatchObject({ videos: 5, missing: 0 });
   } finally {
     await rename(folder, path.join(folderOf('egoschema'), 'videos'));
@@ -155,11 +184,29 @@ describe('videos are found', () => {
 
 describe('a fault in a file is named by file, item and field', () => {
   const faults: readonly (readonly [string, string, unknown, RegExp])[] = [
-    ['streambench', 'annotations', [{ info: { video_path: 'a.mp4' }, breakpoint: [{ time: 1, question: 'q', answer: 'a', class: 'OS' }] }, { info: { video_path: 'b.mp4' }, breakpoint: [{ time: 'soon', question: 'q', answer: 'a', class: 'OS' }] }], /bad\.json: item 1, field breakpoint\[0\]\.time/],
+    [
+      'streambench',
+      'annotations',
+      [
+        { info: { video_path: 'a.mp4' }, breakpoint: [{ time: 1, question: 'q', answer: 'a', class: 'OS' }] },
+        { info: { video_path: 'b.mp4' }, breakpoint: [{ time: 'soon', question: 'q', answer: 'a', class: 'OS' }] },
+      ],
+      /bad\.json: item 1, field breakpoint\[0\]\.time/,
+    ],
     ['egoschema', 'questions', [{ q_uid: 'x', question: 'q', 'option 0': 'a' }], /bad\.json: item 0, field option 1/],
-    ['ovo-bench', 'annotations', [{ id: 1, task: 'EPM', video: 'v', realtime: 3, question: 'q', options: ['a', 'b'], gt: 2 }], /item 0, field gt: expected the index of one of the options/],
+    [
+      'ovo-bench',
+      'annotations',
+      [{ id: 1, task: 'EPM', video: 'v', realtime: 3, question: 'q', options: ['a', 'b'], gt: 2 }],
+      /item 0, field gt: expected the index of one of the options/,
+    ],
     ['ovo-bench', 'annotations', [{ id: 1, task: 'XYZ', video: 'v' }], /item 0, field task/],
-    ['streamingbench', 'real', [{ video_path: 'v', questions: [{ task_type: 't', question: 'q', time_stamp: '00:00:01', answer: 'E', options: ['a', 'b'] }] }], /item 0, field questions\[0\]\.answer: expected the letter/],
+    [
+      'streamingbench',
+      'real',
+      [{ video_path: 'v', questions: [{ task_type: 't', question: 'q', time_stamp: '00:00:01', answer: 'E', options: ['a', 'b'] }] }],
+      /item 0, field questions\[0\]\.answer: expected the letter/,
+    ],
     ['msrvtt-caption', 'annotations', { videos: [{ video_id: 'v', split: 'test' }], sentences: [{ video_id: 'v' }] }, /"sentences", field \[0\]\.caption/],
     ['msrvtt-qa', 'annotations', [{ video_id: 1, question: '', answer: 'a' }], /item 0, field question: expected a text that is not empty/],
   ];

@@ -16,7 +16,11 @@ export type VideoFinder = (video: Pick<BenchVideo, 'id' | 'file'>) => string | u
  */
 export async function indexVideos(folder: string): Promise<VideoFinder> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
-    throw new UserError('NO_VIDEO_FOLDER', { what: `cannot read the folder of videos ${folder}`, todo: 'name the folder that holds the benchmark’s videos', cause });
+    throw new UserError('NO_VIDEO_FOLDER', {
+      what: `cannot read the folder of videos ${folder}`,
+      todo: 'name the folder that holds the benchmark’s videos',
+      cause,
+    });
   });
   const byStem = new Map<string, string[]>();
   for (const entry of entries) {

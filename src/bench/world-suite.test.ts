@@ -50,7 +50,12 @@ describe.each(['world-stream', 'world-caption', 'world-ego'] as const)('%s', (na
     // Annotations as generated; the mocks look at no picture, so empty files do for videos.
     const folder = path.join(root, name);
     const options = { seed: 1, split: 'test', clips: name === 'world-ego' ? 12 : 6 } as const;
-    const clips: SuiteClips = name === 'world-stream' ? { kind: 'stream', clips: streamClips(options) } : name === 'world-caption' ? { kind: 'captions', clips: captionClips(options) } : { kind: 'ego', clips: egoClips(options) };
+    const clips: SuiteClips =
+      name === 'world-stream'
+        ? { kind: 'stream', clips: streamClips(options) }
+        : name === 'world-caption'
+          ? { kind: 'captions', clips: captionClips(options) }
+          : { kind: 'ego', clips: egoClips(options) };
     const ids: string[] = [];
     await writeSuite(clips, folder, { videos: false, onClip: (id) => ids.push(id), signal: never });
     await mkdir(path.join(folder, 'videos'), { recursive: true });

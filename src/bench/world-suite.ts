@@ -47,8 +47,15 @@ function clipsOf(kind: WorldKind, seed: number, size: number): SuiteClips {
 export async function worldVersion(): Promise<string> {
   const hash = createHash('sha256');
   const entries = await readdir(worldFolder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && /(?<!\.test|\.d|\.fixture)\.(?:ts|js)$/.test(entry.name)).map((entry) => path.join(entry.parentPath, entry.name));
-  for (const file of files.sort()) hash.update(path.relative(worldFolder, file)).update('\0').update(await readFile(file)).update('\0');
+  const files = entries
+    .filter((entry) => entry.isFile() && /(?<!\.test|\.d|\.fixture)\.(?:ts|js)$/.test(entry.name))
+    .map((entry) => path.join(entry.parentPath, entry.name));
+  for (const file of files.sort())
+    hash
+      .update(path.relative(worldFolder, file))
+      .update('\0')
+      .update(await readFile(file))
+      .update('\0');
   return hash.digest('hex').slice(0, 12);
 }
 

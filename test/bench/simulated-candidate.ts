@@ -28,7 +28,8 @@ export function simulatedCandidate(simulation: Simulation, questions?: ReadonlyM
     resolved: { method },
     estimateMs: ({ streamSec, questions: count }) => streamSec * 10 + count * 5,
     withTruth: (truth) => simulatedCandidate(simulation, truth),
-    picture: () => Promise.resolve('data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 9"><rect width="16" height="9" fill="%238aa"/></svg>'),
+    picture: () =>
+      Promise.resolve('data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 9"><rect width="16" height="9" fill="%238aa"/></svg>'),
     open: (_path, { budget, seed, signal }) => {
       let now = 0;
       let answered = 0;
@@ -49,10 +50,36 @@ export function simulatedCandidate(simulation: Simulation, questions?: ReadonlyM
           // The luck of a question is the same for every method, so that better methods are right on more of the same questions.
           const luck = createRandom(`${seed}/${id}`).next() * 0.9 + createRandom(`${seed}/${id}/${method}/${budget}`).next() * 0.1;
           const isRight = luck < quality(budget);
-          const costs = { firstTokenMs: 20 + kvBytes(now, budget) / 1e6, totalMs: 60, kvBytes: kvBytes(now, budget), visualTokens: Math.round(share * now * 64), generatedTokens: 3 };
-          return Promise.resolve({ text: kind === 'poll' ? (question.kind === 'proactive' && (timeSec as number) >= question.dueSec ? 'yes' : 'no') : isRight ? truthOf(question) : wrongAnswer(question), ...costs });
+          const costs = {
+            firstTokenMs: 20 + kvBytes(now, budget) / 1e6,
+            totalMs: 60,
+            kvBytes: kvBytes(now, budget),
+            visualTokens: Math.round(share * now * 64),
+            generatedTokens: 3,
+          };
+          return Promise.resolve({
+            text:
+              kind === 'poll'
+                ? question.kind === 'proactive' && (timeSec as number) >= question.dueSec
+                  ? 'yes'
+                  : 'no'
+                : isRight
+                  ? truthOf(question)
+                  : wrongAnswer(question),
+            ...costs,
+          });
         },
-        stats: () => ({ frames: now * frameRate, keptFrames: Math.round(now * frameRate * share), visualTokens: Math.round(now * 64 * share), patchLayers: Math.round(now * 12_288 * share), flops: Math.round(now * 1e9 * share), peakKvBytes: kvBytes(now, budget), streamMs: now * 12 * share, answerMs: answered * 60, peakRssBytes: 900e6 }),
+        stats: () => ({
+          frames: now * frameRate,
+          keptFrames: Math.round(now * frameRate * share),
+          visualTokens: Math.round(now * 64 * share),
+          patchLayers: Math.round(now * 12_288 * share),
+          flops: Math.round(now * 1e9 * share),
+          peakKvBytes: kvBytes(now, budget),
+          streamMs: now * 12 * share,
+          answerMs: answered * 60,
+          peakRssBytes: 900e6,
+        }),
         close: () => Promise.resolve(),
       });
     },

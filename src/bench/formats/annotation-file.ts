@@ -9,9 +9,11 @@ import { parseCsv } from './csv.ts';
  * @throws UserError with file, item and field of the first fault
  */
 export async function readAnnotations<S extends z.ZodType>(file: string, schema: S): Promise<z.output<S>> {
-  const text = (await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new UserError('UNREADABLE_ANNOTATIONS', { what: `cannot read ${file}`, got: messageOf(cause), cause });
-  })).replace(/^\uFEFF/, '');
+  const text = (
+    await readFile(file, 'utf8').catch((cause: unknown) => {
+      throw new UserError('UNREADABLE_ANNOTATIONS', { what: `cannot read ${file}`, got: messageOf(cause), cause });
+    })
+  ).replace(/^\uFEFF/, '');
   const value = /\.csv$/i.test(file) ? parseCsv(text, file) : parseJson(text, file);
   const checked = schema.safeParse(value);
   if (checked.success) return checked.data;
@@ -19,7 +21,14 @@ export async function readAnnotations<S extends z.ZodType>(file: string, schema:
   const [item, ...rest] = issue.path;
   const where = item === undefined ? 'the file as a whole' : typeof item === 'number' ? `item ${item}` : `"${String(item)}"`;
   throw new UserError('INVALID_ANNOTATIONS', {
-    what: `${file}: ${where}${rest.length > 0 ? `, field ${rest.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('').replace(/^\./, '')}` : ''}: ${issue.message}`,
+    what: `${file}: ${where}${
+      rest.length > 0
+        ? `, field ${rest
+            .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+            .join('')
+            .replace(/^\./, '')}`
+        : ''
+    }: ${issue.message}`,
     todo: 'compare the file with the published one',
   });
 }
@@ -51,7 +60,13 @@ function parseLine(line: string, index: number, file: string): unknown {
 }
 
 /** Seconds: a number, or a text "83", "1:23" or "00:01:23". */
-export const seconds = z.union([z.number().nonnegative(), z.string().regex(/^\s*(?:\d+:){0,2}\d+(?:\.\d+)?\s*$/, 'expected seconds or h:mm:ss').transform(clockSeconds)]);
+export const seconds = z.union([
+  z.number().nonnegative(),
+  z
+    .string()
+    .regex(/^\s*(?:\d+:){0,2}\d+(?:\.\d+)?\s*$/, 'expected seconds or h:mm:ss')
+    .transform(clockSeconds),
+]);
 
 function clockSeconds(text: string): number {
   return text.split(':').reduce((total, part) => total * 60 + Number(part), 0);

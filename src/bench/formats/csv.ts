@@ -37,7 +37,12 @@ export function parseCsv(text: string, file: string): Record<string, string>[] {
   return rows
     .filter((fields) => fields.length > 1 || fields[0] !== '')
     .map((fields, index) => {
-      if (fields.length !== header.length) throw new UserError('INVALID_CSV', { what: `${file}: row ${index + 2}`, got: `${fields.length} fields`, expected: `${header.length}, as in its header` });
+      if (fields.length !== header.length)
+        throw new UserError('INVALID_CSV', {
+          what: `${file}: row ${index + 2}`,
+          got: `${fields.length} fields`,
+          expected: `${header.length}, as in its header`,
+        });
       return Object.fromEntries(header.map((name, column) => [name, fields[column]!]));
     });
 }

@@ -6,7 +6,16 @@ import { captionPrompt, maxTokens, openPrompt } from '../prompt.ts';
 import { readAnnotations, text } from './annotation-file.ts';
 
 const official = z.object({
-  videos: z.array(z.object({ video_id: text, split: z.string(), category: z.union([z.number(), z.string()]).optional(), 'start time': z.number().optional(), 'end time': z.number().optional(), footage: z.string().optional() })),
+  videos: z.array(
+    z.object({
+      video_id: text,
+      split: z.string(),
+      category: z.union([z.number(), z.string()]).optional(),
+      'start time': z.number().optional(),
+      'end time': z.number().optional(),
+      footage: z.string().optional(),
+    }),
+  ),
   sentences: z.array(z.object({ video_id: text, caption: z.string() })),
 });
 /** MSVD's form, also used for re-packed MSR-VTT: clip to its captions. */
@@ -19,13 +28,25 @@ export async function loadCaptions(file: string, split = 'test'): Promise<BenchV
   const captions = Map.groupBy(data.sentences, (sentence) => sentence.video_id);
   const wanted = data.videos.filter((video) => video.split === split);
   if (wanted.length === 0) {
-    throw new UserError('NO_SUCH_SPLIT', { what: `${file} has no video of split "${split}"`, got: `splits ${[...new Set(data.videos.map((video) => video.split))].join(', ')}`, todo: 'take the file of the test split (test_videodatainfo.json)' });
+    throw new UserError('NO_SUCH_SPLIT', {
+      what: `${file} has no video of split "${split}"`,
+      got: `splits ${[...new Set(data.videos.map((video) => video.split))].join(', ')}`,
+      todo: 'take the file of the test split (test_videodatainfo.json)',
+    });
   }
   return wanted.map((video) => {
     const own = captions.get(video.video_id);
-    if (own === undefined) throw new UserError('INVALID_ANNOTATIONS', { what: `${file}: video ${video.video_id} has no sentence`, expected: 'at least one caption for each video' });
+    if (own === undefined)
+      throw new UserError('INVALID_ANNOTATIONS', { what: `${file}: video ${video.video_id} has no sentence`, expected: 'at least one caption for each video' });
     const duration = (video['end time'] ?? NaN) - (video['start time'] ?? NaN);
-    return { ...captionVideo(video.video_id, video.footage ?? `category ${video.category ?? 'unknown'}`, own.map((sentence) => sentence.caption)), ...(duration > 0 ? { durationSec: duration } : {}) };
+    return {
+      ...captionVideo(
+        video.video_id,
+        video.footage ?? `category ${video.category ?? 'unknown'}`,
+        own.map((sentence) => sentence.caption),
+      ),
+      ...(duration > 0 ? { durationSec: duration } : {}),
+    };
   });
 }
 
@@ -39,7 +60,17 @@ function captionVideo(id: string, footage: string, references: readonly string[]
     file: id,
     footage,
     questions: [
-      { kind: 'caption', id, timeSec: 'end', question: captionPrompt, prompt: captionPrompt, class: 'caption', references, maxTokens: maxTokens.caption, remember: false },
+      {
+        kind: 'caption',
+        id,
+        timeSec: 'end',
+        question: captionPrompt,
+        prompt: captionPrompt,
+        class: 'caption',
+        references,
+        maxTokens: maxTokens.caption,
+        remember: false,
+      },
     ],
   };
 }
@@ -57,7 +88,10 @@ const qaRow = z.object({
 /** Rows of MSRVTT-QA, JSON or CSV, gathered by clip; class is the question word, as papers on it report. */
 export async function loadQa(file: string): Promise<BenchVideo[]> {
   const rows = await readAnnotations(file, z.array(qaRow));
-  const byVideo = Map.groupBy(rows.map((row, index) => ({ ...row, row: index })), (row) => (typeof row.video_id === 'number' ? `video${row.video_id}` : row.video_id));
+  const byVideo = Map.groupBy(
+    rows.map((row, index) => ({ ...row, row: index })),
+    (row) => (typeof row.video_id === 'number' ? `video${row.video_id}` : row.video_id),
+  );
   return [...byVideo].map(([video, own]) => ({
     id: video,
     file: video,

@@ -30,7 +30,8 @@ const replySchema = z.object({ choices: z.array(z.object({ message: z.object({ c
 /** @throws UserError for an address that is none; verdicts throw ModelError where the judge cannot be reached after all retries */
 export async function createChatJudge(options: ChatJudgeOptions): Promise<ChatJudge> {
   const { model, apiKey, timeoutMs = 60_000, retries = 4, concurrency = 4, backoffMs = 500 } = options;
-  if (!URL.canParse(options.address)) throw new UserError('INVALID_JUDGE', { what: 'the judge’s address is no URL', got: `"${options.address}"`, expected: 'such as http://127.0.0.1:8080/v1' });
+  if (!URL.canParse(options.address))
+    throw new UserError('INVALID_JUDGE', { what: 'the judge’s address is no URL', got: `"${options.address}"`, expected: 'such as http://127.0.0.1:8080/v1' });
   const url = options.address.replace(/\/+$/, '') + '/chat/completions';
   const cache: ReplyCache = await openReplyCache(options.cacheFile);
   const gate = createGate(concurrency);
@@ -41,7 +42,11 @@ export async function createChatJudge(options: ChatJudgeOptions): Promise<ChatJu
       if (outcome.kind === 'reply') return outcome.text;
       signal.throwIfAborted();
       if (!outcome.canRetry || attempt >= retries) {
-        throw new ModelError('JUDGE_FAILED', { what: `the judge at ${url} gave no answer (${attempt + 1} attempts)`, got: outcome.reason, todo: 'check the address, the model and the key, then resume the run: what was judged is kept' });
+        throw new ModelError('JUDGE_FAILED', {
+          what: `the judge at ${url} gave no answer (${attempt + 1} attempts)`,
+          got: outcome.reason,
+          todo: 'check the address, the model and the key, then resume the run: what was judged is kept',
+        });
       }
       await sleep(Math.max(outcome.waitMs ?? 0, backoffMs * 2 ** attempt), undefined, { signal });
     }
@@ -58,7 +63,12 @@ export async function createChatJudge(options: ChatJudgeOptions): Promise<ChatJu
       const body = await response.text();
       if (!response.ok) {
         const afterSec = Number(response.headers.get('retry-after') ?? NaN);
-        return { kind: 'failure', reason: `HTTP ${response.status}: ${body.slice(0, 200)}`, canRetry: response.status === 408 || response.status === 429 || response.status >= 500, ...(afterSec >= 0 ? { waitMs: Math.min(afterSec, 60) * 1000 } : {}) };
+        return {
+          kind: 'failure',
+          reason: `HTTP ${response.status}: ${body.slice(0, 200)}`,
+          canRetry: response.status === 408 || response.status === 429 || response.status >= 500,
+          ...(afterSec >= 0 ? { waitMs: Math.min(afterSec, 60) * 1000 } : {}),
+        };
       }
       return { kind: 'reply', text: replySchema.parse(JSON.parse(body)).choices[0]!.message.content };
     } catch (thrown) {
@@ -88,7 +98,9 @@ interface Message {
   readonly content: string;
 }
 
-type Outcome = { readonly kind: 'reply'; readonly text: string } | { readonly kind: 'failure'; readonly reason: string; readonly canRetry: boolean; readonly waitMs?: number };
+type Outcome =
+  | { readonly kind: 'reply'; readonly text: string }
+  | { readonly kind: 'failure'; readonly reason: string; readonly canRetry: boolean; readonly waitMs?: number };
 
 function judgeMessages({ question, answers, prediction }: JudgeRequest): readonly Message[] {
   return [

@@ -19,7 +19,7 @@ describe('a verdict is read from', () => {
     ["```python\n{'llama_pred': 'Yes', 'score': 4.8}\n```", true, 4.8],
     ["Sure! {'score': 5, 'llama_pred': 'yes'} Hope that helps.", true, 5],
     ["{'llama_pred': 'yes', 'score': 4} {'llama_pred': 'yes', 'score': 4}", true, 4],
-    ["{‘llama_pred’: ‘no’, ‘score’: 1,}", false, 1],
+    ['{‘llama_pred’: ‘no’, ‘score’: 1,}', false, 1],
   ])('%s', (reply, correct, score) => {
     expect(parseJudgement(reply)).toEqual({ kind: 'judged', correct, score });
   });
@@ -82,7 +82,14 @@ describe('a chat model as the judge', () => {
   });
 
   const create = (options: Partial<ChatJudgeOptions> = {}) =>
-    createChatJudge({ address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`, model: 'judge-1', cacheFile: path.join(folder, 'replies.jsonl'), backoffMs: 1, retries: 2, ...options });
+    createChatJudge({
+      address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`,
+      model: 'judge-1',
+      cacheFile: path.join(folder, 'replies.jsonl'),
+      backoffMs: 1,
+      retries: 2,
+      ...options,
+    });
 
   test('question, right answer and prediction reach the model, and its verdict comes back', async () => {
     const judge = await create({ apiKey: 'secret' });
@@ -122,7 +129,8 @@ describe('a chat model as the judge', () => {
   });
 
   test('busy servers and garbled bodies are asked again', async () => {
-    reply = (count) => (count === 1 ? { status: 503, content: '' } : count === 2 ? { body: '{"choices": []}' } : { content: "{'llama_pred': 'no', 'score': 1}" });
+    reply = (count) =>
+      count === 1 ? { status: 503, content: '' } : count === 2 ? { body: '{"choices": []}' } : { content: "{'llama_pred': 'no', 'score': 1}" };
     const judge = await create();
     expect(await judge.judge(asked, never)).toEqual({ kind: 'judged', correct: false, score: 1 });
     expect(requests).toHaveLength(3);

@@ -10,7 +10,11 @@ const grade = new RegExp(`${quote}score${quote}\\s*:\\s*(\\d+(?:\\.\\d+)?)\\s*[,
 export function parseJudgement(reply: string): Judgement {
   const found = [...reply.matchAll(dictionary)].map((match) => match[0]);
   if (found.length === 0) return { kind: 'unscored', reason: 'the judge gave no dictionary' };
-  const parsed = found.map((one) => ({ correct: verdict.exec(one)?.[1]?.toLowerCase() === 'yes', hasVerdict: verdict.test(one), score: Number(grade.exec(one)?.[1] ?? NaN) }));
+  const parsed = found.map((one) => ({
+    correct: verdict.exec(one)?.[1]?.toLowerCase() === 'yes',
+    hasVerdict: verdict.test(one),
+    score: Number(grade.exec(one)?.[1] ?? NaN),
+  }));
   const [first, ...rest] = parsed;
   if (parsed.some((one) => !one.hasVerdict)) return { kind: 'unscored', reason: "the judge's 'llama_pred' is neither 'yes' nor 'no'" };
   if (parsed.some((one) => !(one.score >= 0 && one.score <= 5))) return { kind: 'unscored', reason: "the judge's 'score' is no number from 0 to 5" };

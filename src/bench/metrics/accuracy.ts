@@ -56,7 +56,10 @@ export function streamScores(graded: readonly { readonly videoId: string; readon
 }
 
 /** Share of questions that two methods answered alike, right or wrong, among those that both answered. */
-export function agreement(pairs: readonly { readonly a: string | null; readonly b: string | null }[]): { readonly both: number; readonly share: number | null } {
+export function agreement(pairs: readonly { readonly a: string | null; readonly b: string | null }[]): {
+  readonly both: number;
+  readonly share: number | null;
+} {
   const both = pairs.filter((pair) => pair.a !== null && pair.b !== null);
   return { both: both.length, share: both.length === 0 ? null : both.filter((pair) => pair.a === pair.b).length / both.length };
 }

@@ -36,11 +36,32 @@ describe('normalised match', () => {
   });
 });
 
-test.each([['Yes', true], ['yes.', true], ['Y', true], ['n', false], ['No, it is not.', false], ['Answer: yes', true], ['I think yes', true], ['yes or no', undefined], ['maybe', undefined], ['', undefined], ['yes, no doubt', true], ['north', undefined]] as const)('yes or no in %j: %s', (text, said) => {
+test.each([
+  ['Yes', true],
+  ['yes.', true],
+  ['Y', true],
+  ['n', false],
+  ['No, it is not.', false],
+  ['Answer: yes', true],
+  ['I think yes', true],
+  ['yes or no', undefined],
+  ['maybe', undefined],
+  ['', undefined],
+  ['yes, no doubt', true],
+  ['north', undefined],
+] as const)('yes or no in %j: %s', (text, said) => {
   expect(parseYesNo(text)).toBe(said);
 });
 
-test.each([['3', 3], ['The count is 12.', 12], ['three times', 3], ['3 times, so 3', 3], ['2 or 3', undefined], ['none', undefined], ['2.5', undefined]] as const)('the count in %j: %s', (text, count) => {
+test.each([
+  ['3', 3],
+  ['The count is 12.', 12],
+  ['three times', 3],
+  ['3 times, so 3', 3],
+  ['2 or 3', undefined],
+  ['none', undefined],
+  ['2.5', undefined],
+] as const)('the count in %j: %s', (text, count) => {
   expect(parseCount(text)).toBe(count);
 });
 
@@ -54,25 +75,52 @@ test('accuracy has no value where nothing is scored, and a Wilson interval where
 });
 
 test('accuracy by class has one figure for each class', () => {
-  const graded = [{ videoId: 'v', correct: true, class: 'b' }, { videoId: 'v', correct: false, class: 'a' }, { videoId: 'v', correct: true, class: 'a' }];
+  const graded = [
+    { videoId: 'v', correct: true, class: 'b' },
+    { videoId: 'v', correct: false, class: 'a' },
+    { videoId: 'v', correct: true, class: 'a' },
+  ];
   const groups = accuracyBy(graded, (one) => one.class);
   expect(Object.keys(groups)).toEqual(['a', 'b']);
   expect(groups['a']).toMatchObject({ scored: 2, correct: 1, accuracy: 0.5 });
 });
 
 test('Coh compares neighbours of one video only, and an unscored answer breaks the chain', () => {
-  const graded = [['a', 5], ['a', 3], ['a', null], ['a', 1], ['a', 2], ['b', 5], ['b', 5]].map(([videoId, score]) => ({ videoId: videoId as string, score: score as number | null }));
+  const graded = [
+    ['a', 5],
+    ['a', 3],
+    ['a', null],
+    ['a', 1],
+    ['a', 2],
+    ['b', 5],
+    ['b', 5],
+  ].map(([videoId, score]) => ({ videoId: videoId as string, score: score as number | null }));
   // Steps: a 5→3 is 2, a 1→2 is 1, b 5→5 is 0; 3→(unscored)→1 and a→b are none.
   expect(streamScores(graded)).toEqual({ score: 21 / 6, coherence: 1 });
   expect(streamScores([{ videoId: 'a', score: null }])).toEqual({ score: null, coherence: null });
 });
 
 test('agreement counts equal answers, right or wrong, among those that both gave', () => {
-  expect(agreement([{ a: 'A', b: 'A' }, { a: 'B', b: 'C' }, { a: null, b: 'A' }])).toEqual({ both: 2, share: 0.5 });
+  expect(
+    agreement([
+      { a: 'A', b: 'A' },
+      { a: 'B', b: 'C' },
+      { a: null, b: 'A' },
+    ]),
+  ).toEqual({ both: 2, share: 0.5 });
 });
 
 test('retrieval: ranks are counted from one, and a constant matrix is no perfect one', () => {
-  const similarity = [[0.9, 0.1, 0.2], [0.8, 0.5, 0.1], [0.3, 0.4, 0.2]];
+  const similarity = [
+    [0.9, 0.1, 0.2],
+    [0.8, 0.5, 0.1],
+    [0.3, 0.4, 0.2],
+  ];
   expect(scoreRetrieval(similarity)).toEqual({ recallAt1: 1 / 3, recallAt5: 1, recallAt10: 1, medianRank: 2 });
-  expect(scoreRetrieval([[1, 1], [1, 1]]).recallAt1).toBe(0);
+  expect(
+    scoreRetrieval([
+      [1, 1],
+      [1, 1],
+    ]).recallAt1,
+  ).toBe(0);
 });

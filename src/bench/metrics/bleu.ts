@@ -31,10 +31,12 @@ export function bleu(pairs: readonly CaptionPair[]): readonly CorpusScore[] {
 function tally({ hypothesis, references }: CaptionPair): Tally {
   const length = hypothesis.length;
   // The reference length closest to the hypothesis; the shorter one on a tie.
-  const referenceLength = references.map((one) => one.length).reduce((best, one) => {
-    const nearer = Math.abs(one - length) - Math.abs(best - length);
-    return nearer < 0 || (nearer === 0 && one < best) ? one : best;
-  });
+  const referenceLength = references
+    .map((one) => one.length)
+    .reduce((best, one) => {
+      const nearer = Math.abs(one - length) - Math.abs(best - length);
+      return nearer < 0 || (nearer === 0 && one < best) ? one : best;
+    });
   const referenceCounts = references.map(countNgrams);
   const correct = countNgrams(hypothesis).map((counts, order) => {
     let found = 0;

@@ -27,7 +27,14 @@ test('punctuation and contractions are treated as the toolkit treats them', () =
     { hypothesis: "a cat can't climb the t-shirt... again", references: ['A cat cannot climb a T-shirt', "The cats don't climb"] },
     { hypothesis: 'two dogs play', references: ['Two dogs are playing with a ball at 10:30', 'dogs played'] },
   ]);
-  const expected = { bleu1: 0.7142857142517007, bleu2: 0.39840953642424504, bleu3: 2.1954458532368744e-6, rougeL: 0.5681567851786239, ciderD: 1.2317211515708575, meteor: 0.33179975537936945 };
+  const expected = {
+    bleu1: 0.7142857142517007,
+    bleu2: 0.39840953642424504,
+    bleu3: 2.1954458532368744e-6,
+    rougeL: 0.5681567851786239,
+    ciderD: 1.2317211515708575,
+    meteor: 0.33179975537936945,
+  };
   for (const [name, value] of Object.entries(expected)) expect(scores[name as keyof typeof expected].corpus).toBeCloseTo(value, 9);
 });
 
@@ -67,6 +74,9 @@ test('a caption without references, and no caption at all, are refused', () => {
 });
 
 test('an empty caption scores nothing and breaks nothing', () => {
-  const scores = scoreCaptions([{ hypothesis: '', references: ['a dog'] }, { hypothesis: 'a dog', references: ['a dog'] }]);
+  const scores = scoreCaptions([
+    { hypothesis: '', references: ['a dog'] },
+    { hypothesis: 'a dog', references: ['a dog'] },
+  ]);
   for (const name of ['bleu1', 'bleu4', 'rougeL', 'meteor', 'ciderD', 'ciderPlain'] as const) expect(scores[name].each[0]).toBeLessThan(1e-6);
 });

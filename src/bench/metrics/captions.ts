@@ -41,5 +41,14 @@ export function scoreCaptions(captions: readonly CaptionText[], uncaptioned: rea
   });
   const documents = [...pairs, ...uncaptioned.map((references) => ({ references: references.map(captionTokens) }))];
   const [bleu1, bleu2, bleu3, bleu4] = bleu(pairs);
-  return { bleu1: bleu1!, bleu2: bleu2!, bleu3: bleu3!, bleu4: bleu4!, rougeL: rougeL(pairs), meteor: meteor(pairs), ciderD: ciderD(pairs, documents), ciderPlain: ciderPlain(pairs, documents) };
+  return {
+    bleu1: bleu1!,
+    bleu2: bleu2!,
+    bleu3: bleu3!,
+    bleu4: bleu4!,
+    rougeL: rougeL(pairs),
+    meteor: meteor(pairs),
+    ciderD: ciderD(pairs, documents),
+    ciderPlain: ciderPlain(pairs, documents),
+  };
 }

@@ -40,7 +40,11 @@ export function ciderPlain(pairs: readonly CaptionPair[], documents: Documents =
   });
 }
 
-function score(pairs: readonly CaptionPair[], documents: Documents, similarity: (hypothesis: Weighted, reference: Weighted, order: number) => number): CorpusScore {
+function score(
+  pairs: readonly CaptionPair[],
+  documents: Documents,
+  similarity: (hypothesis: Weighted, reference: Weighted, order: number) => number,
+): CorpusScore {
   const documentFrequency = new Map<string, number>();
   for (const { references } of documents) {
     const captions = references.map(countNgrams);

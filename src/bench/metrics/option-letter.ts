@@ -40,7 +40,10 @@ function verbatim(said: string, _labels: readonly string[], options: readonly st
 /** "A, B", "A and C", "B or D", or options repeated line by line: several letters are no choice. */
 function listed(said: string, labels: readonly string[]): Candidates {
   const set = labels.join('');
-  const several = new RegExp(`(?:^|[Aa]nswers?(?: is| are)?:?\\s*|[Oo]ptions?\\s+|[Bb]oth\\s+|[Ee]ither\\s+)\\(?([${set}])\\)?\\s*(?:,|/|&|\\band\\b|\\bor\\b|,\\s*(?:and|or))\\s*\\(?([${set}])\\)?(?![\\p{L}\\p{N}'])`, 'u').exec(said);
+  const several = new RegExp(
+    `(?:^|[Aa]nswers?(?: is| are)?:?\\s*|[Oo]ptions?\\s+|[Bb]oth\\s+|[Ee]ither\\s+)\\(?([${set}])\\)?\\s*(?:,|/|&|\\band\\b|\\bor\\b|,\\s*(?:and|or))\\s*\\(?([${set}])\\)?(?![\\p{L}\\p{N}'])`,
+    'u',
+  ).exec(said);
   if (several) return [labels.indexOf(several[1]!), labels.indexOf(several[2]!)];
   const lines = [...said.matchAll(new RegExp(`^\\s*\\(?([${set}])[.):]`, 'gm'))].map((match) => labels.indexOf(match[1]!));
   return new Set(lines).size > 1 ? lines : [];
@@ -49,7 +52,10 @@ function listed(said: string, labels: readonly string[]): Candidates {
 /** "Answer: B", "the correct option is (B)", "I choose B", "option B is correct", "\boxed{B}". */
 function stated(said: string, labels: readonly string[]): Candidates {
   const claim = '(?:answer|option|choice|response)(?:\\s+(?:is|would be|should be|must be))?|choose|select|pick|go with|boxed';
-  const pattern = new RegExp(`\\b(?:${claim})\\s*[:=]?\\s*(?:(?:the\\s+)?(?:option|letter|choice)\\s*)?["'“(\\[{]*([${labels.join('')}])(?![\\p{L}\\p{N}'’])`, 'giu');
+  const pattern = new RegExp(
+    `\\b(?:${claim})\\s*[:=]?\\s*(?:(?:the\\s+)?(?:option|letter|choice)\\s*)?["'“(\\[{]*([${labels.join('')}])(?![\\p{L}\\p{N}'’])`,
+    'giu',
+  );
   return [...said.matchAll(pattern)].flatMap((match) => {
     const before = said.slice(0, match.index);
     const rest = said.slice(match.index + match[0].length);
@@ -63,7 +69,10 @@ function stated(said: string, labels: readonly string[]): Candidates {
 /** "B", "b)", "(B) the dog", "B. the dog", "B because…". A letter that begins a sentence ("A man…", "C washes…") is none. */
 function leading(said: string, labels: readonly string[]): Candidates {
   const set = labels.join('');
-  const match = new RegExp(`^["'“]?(?:\\(([${set}${set.toLowerCase()}])\\)|\\[([${set}])\\]|([${set}])(?=[.):,;"'”!]|\\s*$|\\s*[-–—]\\s|\\s+(?:because|since|as the)\\b|\\s*\\n)|([${set.toLowerCase()}])(?=[.)]|\\s*$))`, 'u').exec(said);
+  const match = new RegExp(
+    `^["'“]?(?:\\(([${set}${set.toLowerCase()}])\\)|\\[([${set}])\\]|([${set}])(?=[.):,;"'”!]|\\s*$|\\s*[-–—]\\s|\\s+(?:because|since|as the)\\b|\\s*\\n)|([${set.toLowerCase()}])(?=[.)]|\\s*$))`,
+    'u',
+  ).exec(said);
   const letter = match?.slice(1).find((one: string | undefined) => one !== undefined);
   return letter === undefined ? [] : [labels.indexOf(letter.toUpperCase())];
 }
@@ -71,7 +80,9 @@ function leading(said: string, labels: readonly string[]): Candidates {
 /** "Option 2", "the second option". */
 function numbered(said: string): Candidates {
   const digits = [...said.matchAll(/\b(?:option|choice|answer)\s*(?:number\s*|no\.\s*|is\s+|#)?#?([1-9])(?!\.?\d)\b/gi)].map((match) => Number(match[1]) - 1);
-  const words = [...said.matchAll(/\b(first|second|third|fourth|fifth|sixth)\s+(?:option|choice|answer|one)\b/gi)].map((match) => ordinals.indexOf(match[1]!.toLowerCase()));
+  const words = [...said.matchAll(/\b(first|second|third|fourth|fifth|sixth)\s+(?:option|choice|answer|one)\b/gi)].map((match) =>
+    ordinals.indexOf(match[1]!.toLowerCase()),
+  );
   return [...digits, ...words];
 }
 

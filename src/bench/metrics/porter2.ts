@@ -1,7 +1,19 @@
 // The English (Porter2) stemmer of the Snowball project, which METEOR 1.5 stems with: snowballstem.org/algorithms/english.
 
 const irregular: Readonly<Record<string, string>> = {
-  ...{ skis: 'ski', skies: 'sky', dying: 'die', lying: 'lie', tying: 'tie', idly: 'idl', gently: 'gentl', ugly: 'ugli', early: 'earli', only: 'onli', singly: 'singl' },
+  ...{
+    skis: 'ski',
+    skies: 'sky',
+    dying: 'die',
+    lying: 'lie',
+    tying: 'tie',
+    idly: 'idl',
+    gently: 'gentl',
+    ugly: 'ugli',
+    early: 'earli',
+    only: 'onli',
+    singly: 'singl',
+  },
   ...{ sky: 'sky', news: 'news', howe: 'howe', atlas: 'atlas', cosmos: 'cosmos', bias: 'bias', andes: 'andes' },
 };
 const keptAfter1a: ReadonlySet<string> = new Set(['inning', 'outing', 'canning', 'herring', 'earring', 'proceed', 'exceed', 'succeed']);
@@ -9,11 +21,45 @@ const vowel = '[aeiouy]';
 const doubled = /(?:bb|dd|ff|gg|mm|nn|pp|rr|tt)$/;
 /** Step 2, longest first: suffix in R1 to its replacement. */
 const step2: readonly (readonly [string, string])[] = [
-  ...([['ization', 'ize'], ['ational', 'ate'], ['fulness', 'ful'], ['ousness', 'ous'], ['iveness', 'ive'], ['tional', 'tion'], ['biliti', 'ble']] as const),
-  ...([['lessli', 'less'], ['entli', 'ent'], ['ation', 'ate'], ['alism', 'al'], ['aliti', 'al'], ['ousli', 'ous'], ['iviti', 'ive']] as const),
-  ...([['fulli', 'ful'], ['enci', 'ence'], ['anci', 'ance'], ['abli', 'able'], ['izer', 'ize'], ['ator', 'ate'], ['alli', 'al'], ['bli', 'ble']] as const),
+  ...([
+    ['ization', 'ize'],
+    ['ational', 'ate'],
+    ['fulness', 'ful'],
+    ['ousness', 'ous'],
+    ['iveness', 'ive'],
+    ['tional', 'tion'],
+    ['biliti', 'ble'],
+  ] as const),
+  ...([
+    ['lessli', 'less'],
+    ['entli', 'ent'],
+    ['ation', 'ate'],
+    ['alism', 'al'],
+    ['aliti', 'al'],
+    ['ousli', 'ous'],
+    ['iviti', 'ive'],
+  ] as const),
+  ...([
+    ['fulli', 'ful'],
+    ['enci', 'ence'],
+    ['anci', 'ance'],
+    ['abli', 'able'],
+    ['izer', 'ize'],
+    ['ator', 'ate'],
+    ['alli', 'al'],
+    ['bli', 'ble'],
+  ] as const),
 ];
-const step3: readonly (readonly [string, string])[] = [['ational', 'ate'], ['tional', 'tion'], ['alize', 'al'], ['icate', 'ic'], ['iciti', 'ic'], ['ical', 'ic'], ['ness', ''], ['ful', '']];
+const step3: readonly (readonly [string, string])[] = [
+  ['ational', 'ate'],
+  ['tional', 'tion'],
+  ['alize', 'al'],
+  ['icate', 'ic'],
+  ['iciti', 'ic'],
+  ['ical', 'ic'],
+  ['ness', ''],
+  ['ful', ''],
+];
 const step4: readonly string[] = ['ement', 'ance', 'ence', 'able', 'ible', 'ment', 'ant', 'ent', 'ism', 'ate', 'iti', 'ous', 'ive', 'ize', 'al', 'er', 'ic'];
 
 /** The stem of one lower-case English word. */
@@ -75,7 +121,12 @@ function endsInShortSyllable(word: string): boolean {
 }
 
 /** The longest suffix decides, whether or not it lies in R1; `conditional` gives those with a condition of their own. */
-function replaceSuffix(word: string, table: readonly (readonly [string, string])[], r1: number, conditional: (before: string) => Readonly<Record<string, string | undefined>>): string {
+function replaceSuffix(
+  word: string,
+  table: readonly (readonly [string, string])[],
+  r1: number,
+  conditional: (before: string) => Readonly<Record<string, string | undefined>>,
+): string {
   const candidates = [...table.map(([suffix]) => suffix), ...Object.keys(conditional(''))].filter((suffix) => word.endsWith(suffix));
   const suffix = candidates.sort((a, b) => b.length - a.length)[0];
   if (suffix === undefined || word.length - suffix.length < r1) return word;

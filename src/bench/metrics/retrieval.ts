@@ -16,7 +16,12 @@ export function scoreRetrieval(similarity: readonly (readonly number[])[]): Retr
   if (similarity.length === 0) throw new UserError('NO_RETRIEVAL_ROWS', { what: 'cannot score retrieval', got: 'no captions', expected: 'at least one' });
   const ranks = similarity.map((row, index) => {
     const right = row[index];
-    if (right === undefined) throw new UserError('NO_RETRIEVAL_COLUMN', { what: `caption ${index} has no similarity to its own video`, got: `${row.length} videos`, expected: `more than ${index}` });
+    if (right === undefined)
+      throw new UserError('NO_RETRIEVAL_COLUMN', {
+        what: `caption ${index} has no similarity to its own video`,
+        got: `${row.length} videos`,
+        expected: `more than ${index}`,
+      });
     return row.filter((other, video) => video !== index && other >= right).length + 1;
   });
   const sorted = ranks.toSorted((a, b) => a - b);

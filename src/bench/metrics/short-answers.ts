@@ -2,7 +2,10 @@
 
 /** Exactly one of yes and no is said; anything else is no answer. "Y" and "N" count, as in the published OVO-Bench harness. */
 export function parseYesNo(text: string): boolean | undefined {
-  const said = text.replace(/<think>[\s\S]*?<\/think>/gi, '').replace(/[*_`]/g, '').trim();
+  const said = text
+    .replace(/<think>[\s\S]*?<\/think>/gi, '')
+    .replace(/[*_`]/g, '')
+    .trim();
   if (/^y[.!]?$/i.test(said)) return true;
   if (/^n[.!]?$/i.test(said)) return false;
   const first = /^["'“(]*(?:answer:?\s*)?(yes|no)\b/i.exec(said);

@@ -24,5 +24,8 @@ export default mockCandidate({
 });
 
 function first(all: ReadonlyMap<string, BenchQuestion>, kind: BenchQuestion['kind']): string {
-  return [...all.values()].filter((question) => question.kind === kind).map(truthOf).sort()[0]!;
+  return [...all.values()]
+    .filter((question) => question.kind === kind)
+    .map(truthOf)
+    .sort()[0]!;
 }

@@ -30,7 +30,15 @@ export function qualityCharts(view: SuiteView, styles: Styles): string[] {
         const main = cell.metrics.main;
         const ratio = ratios[key];
         if (main === null || ratio === null || ratio <= 0) return [];
-        return [{ x: ratio, y: main.estimate * figure.scale, low: main.low * figure.scale, high: main.high * figure.scale, label: `${name}, ${formatInterval(main, figure.scale, figure.unit)} at ${formatRatio(ratio)}` }];
+        return [
+          {
+            x: ratio,
+            y: main.estimate * figure.scale,
+            low: main.low * figure.scale,
+            high: main.high * figure.scale,
+            label: `${name}, ${formatInterval(main, figure.scale, figure.unit)} at ${formatRatio(ratio)}`,
+          },
+        ];
       }),
     }));
     const ratios = series.flatMap((one) => one.points.map((point) => point.x));
@@ -38,7 +46,17 @@ export function qualityCharts(view: SuiteView, styles: Styles): string[] {
     // A line far below the data would only flatten it: chance is in the text above.
     const lowest = Math.min(...series.flatMap((one) => one.points.map((point) => point.low ?? point.y)));
     const chance = suite.chance === null || suite.chance * figure.scale < lowest ? [] : [{ y: suite.chance * figure.scale, label: 'chance' }];
-    return [chartSvg({ title: costNames[key], xLabel: '× baseline (left is cheaper)', yLabel: `${figure.name}${figure.unit}`, isLogX: true, formatX: (value) => (value >= 1 ? `${value}` : `1/${Math.round(1 / value)}`), series, lines: chance })];
+    return [
+      chartSvg({
+        title: costNames[key],
+        xLabel: '× baseline (left is cheaper)',
+        yLabel: `${figure.name}${figure.unit}`,
+        isLogX: true,
+        formatX: (value) => (value >= 1 ? `${value}` : `1/${Math.round(1 / value)}`),
+        series,
+        lines: chance,
+      }),
+    ];
   });
 }
 
@@ -49,14 +67,30 @@ export function timeCharts(view: SuiteView, styles: Styles): string[] {
     const series = curves.map(({ name, row }): ChartSeries => ({
       name,
       style: styles.get(name) ?? 0,
-      points: overTime(row.cell, view.suite, pick).map(({ timeSec, median, low, high }) => ({ x: timeSec, y: median, low, high, label: `${row.name}, ${formatY(median)} at ${clock(timeSec)}` })),
+      points: overTime(row.cell, view.suite, pick).map(({ timeSec, median, low, high }) => ({
+        x: timeSec,
+        y: median,
+        low,
+        high,
+        label: `${row.name}, ${formatY(median)} at ${clock(timeSec)}`,
+      })),
     }));
     if (series.every((one) => one.points.every((point) => point.y === 0))) return [];
     return [chartSvg({ title, xLabel: 'time in the stream', yLabel, series, isTimeX: true, formatX: clock, formatY })];
   };
   return [
-    ...chart('Live KV memory over stream time', 'median, 5–95 % of questions', (item) => item.counts.kvBytes / 2 ** 20, (value) => (value === 0 ? '0' : formatBytes(value * 2 ** 20))),
-    ...chart('Delay to the first token over stream time', 'median, 5–95 % of questions', (item) => item.timings.firstTokenMs, (value) => `${Number(value.toPrecision(3))} ms`),
+    ...chart(
+      'Live KV memory over stream time',
+      'median, 5–95 % of questions',
+      (item) => item.counts.kvBytes / 2 ** 20,
+      (value) => (value === 0 ? '0' : formatBytes(value * 2 ** 20)),
+    ),
+    ...chart(
+      'Delay to the first token over stream time',
+      'median, 5–95 % of questions',
+      (item) => item.timings.firstTokenMs,
+      (value) => `${Number(value.toPrecision(3))} ms`,
+    ),
   ];
 }
 

@@ -43,9 +43,14 @@ ${reading(record)}
 }
 
 function provenance({ environment, seed, judge, startedAt, options }: BenchRecord): string {
-  const commit = environment.commit === null ? 'installed package' : `commit <code>${environment.commit.slice(0, 12)}</code>${environment.isDirty ? ' with local changes' : ''}`;
+  const commit =
+    environment.commit === null
+      ? 'installed package'
+      : `commit <code>${environment.commit.slice(0, 12)}</code>${environment.isDirty ? ' with local changes' : ''}`;
   const { cpu, cores, memoryBytes, system } = environment.machine;
-  const versions = Object.entries(environment.versions).map(([name, version]) => `${name} ${version}`).join(', ');
+  const versions = Object.entries(environment.versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ');
   return `<p class="soft">${escapeXml(startedAt.slice(0, 16).replace('T', ' '))} UTC · ${commit} · ${escapeXml(cpu)}, ${cores} cores, ${formatBytes(memoryBytes)} · seed ${seed} · open answers judged by ${escapeXml(judgeName(judge))}</p>
 <details><summary>Versions and options</summary><p class="soft">${escapeXml(system)}; ${escapeXml(versions)}</p><pre>${escapeXml(JSON.stringify(options.resolved, null, 1))}</pre></details>`;
 }
@@ -90,19 +95,34 @@ ${examples.length > 0 ? `<h3>Where the baseline and a method differ</h3><div cla
 function mainTable({ rows, figure }: SuiteView): string {
   const hasStream = rows.some((row) => row.cell.metrics.stream);
   const hasComparison = rows.some((row) => row.cell.comparison);
-  const header = ['Method', figure.name, ...(hasComparison ? ['Difference, points', 'Does not drop', 'Only baseline / only method right', 'Agrees with baseline'] : []), ...(hasStream ? ['Sco', 'Coh'] : []), 'Scored', 'Not scored'];
+  const header = [
+    'Method',
+    figure.name,
+    ...(hasComparison ? ['Difference, points', 'Does not drop', 'Only baseline / only method right', 'Agrees with baseline'] : []),
+    ...(hasStream ? ['Sco', 'Coh'] : []),
+    'Scored',
+    'Not scored',
+  ];
   const body = rows.map((row) => {
     const { metrics, counts, comparison } = row.cell;
     const compared = hasComparison
       ? [
           comparison ? intervalCell(comparison.difference, 100, '', true) : '',
           comparison ? verdict(comparison) : '',
-          comparison?.mcnemar ? `${comparison.mcnemar.onlyBaseline} / ${comparison.mcnemar.onlyMethod}<span class="small">p ${escapeXml(formatP(comparison.mcnemar.p))}</span>` : '',
+          comparison?.mcnemar
+            ? `${comparison.mcnemar.onlyBaseline} / ${comparison.mcnemar.onlyMethod}<span class="small">p ${escapeXml(formatP(comparison.mcnemar.p))}</span>`
+            : '',
           typeof comparison?.agreement.share !== 'number' ? '' : `${(comparison.agreement.share * 100).toFixed(1)} %`,
         ]
       : [];
     const stream = hasStream ? [metrics.stream?.score?.toFixed(2) ?? '–', metrics.stream?.coherence?.toFixed(2) ?? '–'] : [];
-    return tableRow(row, [intervalCell(metrics.main, figure.scale, figure.unit), ...compared, ...stream, counts.scored.toLocaleString('en'), notScored(counts)]);
+    return tableRow(row, [
+      intervalCell(metrics.main, figure.scale, figure.unit),
+      ...compared,
+      ...stream,
+      counts.scored.toLocaleString('en'),
+      notScored(counts),
+    ]);
   });
   return table(header.map((name) => `<th>${escapeXml(name)}</th>`).join(''), body);
 }
@@ -117,14 +137,27 @@ function verdict({ nonInferiority, excluded }: Comparison, isShort = false): str
   if (nonInferiority === null) return '<span class="soft">no pairs</span>';
   const { verdict: said, required, margin } = nonInferiority;
   if (isShort) return `<span class="verdict short ${said}" title="does not drop by more than ${margin * 100} points">${said}</span>`;
-  const detail = [required ? `needs ≈ ${required.questions.toLocaleString('en')} questions` : `margin ${margin * 100}`, ...(excluded > 0 ? [`${excluded} unpaired`] : [])].join('; ');
+  const detail = [
+    required ? `needs ≈ ${required.questions.toLocaleString('en')} questions` : `margin ${margin * 100}`,
+    ...(excluded > 0 ? [`${excluded} unpaired`] : []),
+  ].join('; ');
   return `<span class="verdict ${said}">${said}</span><span class="small">${escapeXml(detail)}</span>`;
 }
 
 function costTable({ rows }: SuiteView): string {
   const real = rows.filter((row) => !row.cell.isMock);
   if (real.length === 0) return '';
-  const header = ['Method', 'KV at the question', 'Visual tokens', 'Encoder work', 'FLOPs', 'Frames kept', 'First token, median / p95', 'Frames/s', 'Peak memory of the process'];
+  const header = [
+    'Method',
+    'KV at the question',
+    'Visual tokens',
+    'Encoder work',
+    'FLOPs',
+    'Frames kept',
+    'First token, median / p95',
+    'Frames/s',
+    'Peak memory of the process',
+  ];
   const withRatio = (value: string, ratio: number | null) => `${value}<span class="small">${escapeXml(formatRatio(ratio))}</span>`;
   const body = real.map((row) => {
     const { costs, timings } = row.cell;
@@ -145,14 +178,25 @@ function costTable({ rows }: SuiteView): string {
 function captionTable({ rows }: SuiteView): string {
   if (!rows.some((row) => row.cell.metrics.captions)) return '';
   const header = ['Method', ...captionFigures.map(([, name]) => name)].map((name) => `<th>${escapeXml(name)}</th>`).join('');
-  return `<h3>Caption metrics</h3>${table(header, rows.map((row) => tableRow(row, captionFigures.map(([key, , scale]) => (row.cell.metrics.captions ? (row.cell.metrics.captions[key] * scale).toFixed(1) : '–')))))}`;
+  return `<h3>Caption metrics</h3>${table(
+    header,
+    rows.map((row) =>
+      tableRow(
+        row,
+        captionFigures.map(([key, , scale]) => (row.cell.metrics.captions ? (row.cell.metrics.captions[key] * scale).toFixed(1) : '–')),
+      ),
+    ),
+  )}`;
 }
 
 function breakdown({ rows }: SuiteView, key: 'byClass' | 'byFootage', title: string): string {
   const groups = [...new Set(rows.flatMap((row) => Object.keys(row.cell.metrics[key] ?? {})))].sort();
   if (groups.length < 2) return '';
   const header = `<th>Method</th>${groups.map((group) => `<th>${escapeXml(group)}</th>`).join('')}`;
-  return `<h3>${title}</h3>${table(header, rows.map((row) => `<tr${rowClass(row)}><td>${escapeXml(row.name)}</td>${groups.map((group) => heatCell(row.cell.metrics[key]?.[group])).join('')}</tr>`))}`;
+  return `<h3>${title}</h3>${table(
+    header,
+    rows.map((row) => `<tr${rowClass(row)}><td>${escapeXml(row.name)}</td>${groups.map((group) => heatCell(row.cell.metrics[key]?.[group])).join('')}</tr>`),
+  )}`;
 }
 
 /** The deeper the tint, the higher the accuracy. */
@@ -179,12 +223,20 @@ function verdictClass(item: RecordItem): string {
 
 function missingSection({ missing }: BenchRecord): string {
   if (missing.length === 0) return '';
-  const groups = [...Map.groupBy(missing, (one) => one.suite)].map(([suite, own]) => `<details><summary>${escapeXml(suite)}: ${own.length} videos</summary><p>Get them from ${escapeXml(own[0]!.obtain)}.</p><p class="soft">${own.slice(0, 200).map((one) => escapeXml(one.file)).join(', ')}${own.length > 200 ? ` and ${own.length - 200} more` : ''}</p></details>`);
+  const groups = [...Map.groupBy(missing, (one) => one.suite)].map(
+    ([suite, own]) =>
+      `<details><summary>${escapeXml(suite)}: ${own.length} videos</summary><p>Get them from ${escapeXml(own[0]!.obtain)}.</p><p class="soft">${own
+        .slice(0, 200)
+        .map((one) => escapeXml(one.file))
+        .join(', ')}${own.length > 200 ? ` and ${own.length - 200} more` : ''}</p></details>`,
+  );
   return `<h2>Missing videos</h2><p class="soft">Counted as missing, never scored.</p>${groups.join('')}`;
 }
 
 function reading({ suites }: BenchRecord): string {
-  const meteor = suites.some((suite) => suite.metric === 'ciderD') ? `<p>${escapeXml(meteorName)} leaves out WordNet synonyms and paraphrases, so it is lower than the full METEOR and compares only with itself.</p>` : '';
+  const meteor = suites.some((suite) => suite.metric === 'ciderD')
+    ? `<p>${escapeXml(meteorName)} leaves out WordNet synonyms and paraphrases, so it is lower than the full METEOR and compares only with itself.</p>`
+    : '';
   return `<h2>How to read this</h2>
 <p>Brackets and bars are 95 % bootstrap intervals clustered by video. Differences are paired: the same questions with and without the method. “Does not drop” is <em>yes</em> where the whole interval lies above minus the margin, <em>no</em> where it lies below, and <em>undecided</em> otherwise; then the number of questions is given that would decide with 80 % power if there is in truth no difference. p is McNemar’s exact test.</p>
 <p>An answer in which nothing can be read is <em>unscored</em>: neither right nor wrong. Pairs with an unscored side are left out and counted as unpaired.</p>${meteor}`;

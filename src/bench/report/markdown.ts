@@ -5,11 +5,15 @@ import { captionFigures, formatBytes, formatInterval, formatP, formatRatio, view
 
 export function markdownReport(record: BenchRecord, options: { readonly baseline?: string } = {}): string {
   const views = viewsOf(record, options);
-  return [`# Benchmark`, provenance(record), ...views.flatMap(suiteSection), missingSection(record), reading(record)].filter((part) => part !== '').join('\n\n') + '\n';
+  return (
+    [`# Benchmark`, provenance(record), ...views.flatMap(suiteSection), missingSection(record), reading(record)].filter((part) => part !== '').join('\n\n') +
+    '\n'
+  );
 }
 
 function provenance({ environment, seed, judge, startedAt }: BenchRecord): string {
-  const commit = environment.commit === null ? 'an installed package' : `commit ${environment.commit.slice(0, 12)}${environment.isDirty ? ' with local changes' : ''}`;
+  const commit =
+    environment.commit === null ? 'an installed package' : `commit ${environment.commit.slice(0, 12)}${environment.isDirty ? ' with local changes' : ''}`;
   const { cpu, cores, memoryBytes, system } = environment.machine;
   return `${startedAt.slice(0, 10)}, ${commit}, Thalweg ${environment.versions['thalweg'] ?? '?'}, Node.js ${environment.versions['node'] ?? '?'}, ${cpu} (${cores} cores, ${formatBytes(memoryBytes)}, ${system}), seed ${seed}, judge of open answers: ${judgeName(judge)}.`;
 }
@@ -34,20 +38,35 @@ function suiteSection(view: SuiteView): string[] {
 
 function mainTable({ rows, figure }: SuiteView): string {
   const hasStream = rows.some((row) => row.cell.metrics.stream);
-  const header = ['Method', `${figure.name} [95 %]`, 'Difference [95 %], points', 'Does not drop', 'McNemar −/+ (p)', 'Agrees', ...(hasStream ? ['Sco', 'Coh'] : []), 'Scored', 'Unscored', 'Failed', 'Missing'];
-  return table(header, rows.map((row) => {
-    const { metrics, counts, comparison } = row.cell;
-    return [
-      nameOf(row),
-      formatInterval(metrics.main, figure.scale, figure.unit),
-      comparison === undefined ? '' : formatInterval(comparison.difference, 100, ''),
-      comparison === undefined ? '' : verdictText(comparison),
-      comparison?.mcnemar === undefined ? '' : `${comparison.mcnemar.onlyBaseline}/${comparison.mcnemar.onlyMethod} (${formatP(comparison.mcnemar.p)})`,
-      typeof comparison?.agreement.share !== 'number' ? '' : `${(comparison.agreement.share * 100).toFixed(1)} %`,
-      ...(hasStream ? [metrics.stream?.score?.toFixed(2) ?? '–', metrics.stream?.coherence?.toFixed(2) ?? '–'] : []),
-      ...[counts.scored, counts.unscored, counts.failed, counts.missing].map(String),
-    ];
-  }));
+  const header = [
+    'Method',
+    `${figure.name} [95 %]`,
+    'Difference [95 %], points',
+    'Does not drop',
+    'McNemar −/+ (p)',
+    'Agrees',
+    ...(hasStream ? ['Sco', 'Coh'] : []),
+    'Scored',
+    'Unscored',
+    'Failed',
+    'Missing',
+  ];
+  return table(
+    header,
+    rows.map((row) => {
+      const { metrics, counts, comparison } = row.cell;
+      return [
+        nameOf(row),
+        formatInterval(metrics.main, figure.scale, figure.unit),
+        comparison === undefined ? '' : formatInterval(comparison.difference, 100, ''),
+        comparison === undefined ? '' : verdictText(comparison),
+        comparison?.mcnemar === undefined ? '' : `${comparison.mcnemar.onlyBaseline}/${comparison.mcnemar.onlyMethod} (${formatP(comparison.mcnemar.p)})`,
+        typeof comparison?.agreement.share !== 'number' ? '' : `${(comparison.agreement.share * 100).toFixed(1)} %`,
+        ...(hasStream ? [metrics.stream?.score?.toFixed(2) ?? '–', metrics.stream?.coherence?.toFixed(2) ?? '–'] : []),
+        ...[counts.scored, counts.unscored, counts.failed, counts.missing].map(String),
+      ];
+    }),
+  );
 }
 
 /** "yes (margin 1)", "undecided: needs about 4,200 questions". */
@@ -60,11 +79,40 @@ export function verdictText({ nonInferiority, excluded }: Comparison): string {
 }
 
 function costTable(rows: readonly Row[]): string {
-  const header = ['Method', 'KV at question', '× baseline', 'Visual tokens', '× baseline', 'Encoder work × baseline', 'FLOPs × baseline', 'Frames kept', 'First token, median / p95', 'Frames/s', 'Peak memory'];
-  return table(header, rows.filter((row) => !row.cell.isMock).map((row) => {
-    const { costs, timings } = row.cell;
-    return [nameOf(row), formatBytes(costs.kvBytesMean), formatRatio(row.ratios.kvBytes), costs.visualTokens.toLocaleString('en'), formatRatio(row.ratios.visualTokens), formatRatio(row.ratios.patchLayers), formatRatio(row.ratios.flops), keptShare(row.cell), delayText(row.cell), timings.framesPerSec?.toFixed(1) ?? '–', formatBytes(timings.peakRssBytes)];
-  }));
+  const header = [
+    'Method',
+    'KV at question',
+    '× baseline',
+    'Visual tokens',
+    '× baseline',
+    'Encoder work × baseline',
+    'FLOPs × baseline',
+    'Frames kept',
+    'First token, median / p95',
+    'Frames/s',
+    'Peak memory',
+  ];
+  return table(
+    header,
+    rows
+      .filter((row) => !row.cell.isMock)
+      .map((row) => {
+        const { costs, timings } = row.cell;
+        return [
+          nameOf(row),
+          formatBytes(costs.kvBytesMean),
+          formatRatio(row.ratios.kvBytes),
+          costs.visualTokens.toLocaleString('en'),
+          formatRatio(row.ratios.visualTokens),
+          formatRatio(row.ratios.patchLayers),
+          formatRatio(row.ratios.flops),
+          keptShare(row.cell),
+          delayText(row.cell),
+          timings.framesPerSec?.toFixed(1) ?? '–',
+          formatBytes(timings.peakRssBytes),
+        ];
+      }),
+  );
 }
 
 export function keptShare({ costs }: RecordCell): string {
@@ -76,22 +124,44 @@ export function delayText({ timings }: RecordCell): string {
 }
 
 function captionTable(rows: readonly Row[]): string {
-  return table(['Method', ...captionFigures.map(([, name]) => name)], rows.map((row) => [nameOf(row), ...captionFigures.map(([key, , scale]) => (row.cell.metrics.captions === undefined ? '–' : (row.cell.metrics.captions[key] * scale).toFixed(1)))]));
+  return table(
+    ['Method', ...captionFigures.map(([, name]) => name)],
+    rows.map((row) => [
+      nameOf(row),
+      ...captionFigures.map(([key, , scale]) => (row.cell.metrics.captions === undefined ? '–' : (row.cell.metrics.captions[key] * scale).toFixed(1))),
+    ]),
+  );
 }
 
 function breakdown(rows: readonly Row[], key: 'byClass' | 'byFootage', title: string): string {
   const groups = [...new Set(rows.flatMap((row) => Object.keys(row.cell.metrics[key] ?? {})))].sort();
   if (groups.length < 2) return '';
-  return `${title} (accuracy in %, questions scored):\n\n${table(['Method', ...groups], rows.map((row) => [nameOf(row), ...groups.map((group) => {
-    const figure = row.cell.metrics[key]?.[group];
-    return typeof figure?.accuracy !== 'number' ? '–' : `${(figure.accuracy * 100).toFixed(1)} (${figure.scored})`;
-  })]))}`;
+  return `${title} (accuracy in %, questions scored):\n\n${table(
+    ['Method', ...groups],
+    rows.map((row) => [
+      nameOf(row),
+      ...groups.map((group) => {
+        const figure = row.cell.metrics[key]?.[group];
+        return typeof figure?.accuracy !== 'number' ? '–' : `${(figure.accuracy * 100).toFixed(1)} (${figure.scored})`;
+      }),
+    ]),
+  )}`;
 }
 
 function missingSection({ missing }: BenchRecord): string {
   if (missing.length === 0) return '';
   const groups = [...Map.groupBy(missing, (one) => one.suite)];
-  return ['## Missing videos', 'Counted as missing, never scored.', ...groups.map(([suite, own]) => `- ${suite}: ${own.length}, first ${own.slice(0, 5).map((one) => `\`${one.file}\``).join(', ')}; get them from ${own[0]!.obtain}`)].join('\n');
+  return [
+    '## Missing videos',
+    'Counted as missing, never scored.',
+    ...groups.map(
+      ([suite, own]) =>
+        `- ${suite}: ${own.length}, first ${own
+          .slice(0, 5)
+          .map((one) => `\`${one.file}\``)
+          .join(', ')}; get them from ${own[0]!.obtain}`,
+    ),
+  ].join('\n');
 }
 
 function reading({ suites }: BenchRecord): string {

@@ -24,11 +24,19 @@ beforeAll(async () => {
   await writeOfficialFiles(root);
   const candidates = [
     simulatedCandidate({ method: 'dense', quality: () => 0.9, kvBytes: (timeSec) => timeSec * 400_000 }),
-    simulatedCandidate({ method: 'merged', quality: (budget) => (budget === 512 ? 0.7 : 0.4), kvBytes: (_timeSec, budget) => budget! * 6144, budgets: [512, 128] }),
+    simulatedCandidate({
+      method: 'merged',
+      quality: (budget) => (budget === 512 ? 0.7 : 0.4),
+      kvBytes: (_timeSec, budget) => budget! * 6144,
+      budgets: [512, 128],
+    }),
     (await loadMocks()).get('oracle')!,
   ];
   const suites = ['streambench', 'egoschema', 'msrvtt-caption'].map((name) => ({ name, folder: path.join(root, name) }));
-  record = await runBench(await makePlan({ suites, candidates, seed: 1 }, await loadSuites()), { folder: path.join(root, 'run'), judge: matchJudge('normalised') });
+  record = await runBench(await makePlan({ suites, candidates, seed: 1 }, await loadSuites()), {
+    folder: path.join(root, 'run'),
+    judge: matchJudge('normalised'),
+  });
 });
 afterAll(() => rm(root, { recursive: true }));
 
@@ -43,7 +51,15 @@ test('the Markdown table holds the record’s figures', () => {
   expect(text).toContain('METEOR (exact + stem)');
   expect(text).toContain('By class of question');
   // Every row of a table has as many cells as its header.
-  for (const table of text.match(/(?:^\|.*\n?)+/gm)!) expect(new Set(table.trim().split('\n').map((line) => line.split(/(?<!\\)\|/).length)).size).toBe(1);
+  for (const table of text.match(/(?:^\|.*\n?)+/gm)!)
+    expect(
+      new Set(
+        table
+          .trim()
+          .split('\n')
+          .map((line) => line.split(/(?<!\\)\|/).length),
+      ).size,
+    ).toBe(1);
 });
 
 test('the page needs nothing from outside and runs no script', async () => {
@@ -66,13 +82,17 @@ test('examples show where baseline and method differ, with the frame at the time
   expect(asked).toContainEqual([expect.stringContaining('streambench/videos/ego/clip_'), expect.any(Number)]);
   expect(page).toContain('<img src="data:image/png;base64,iVBORw0KGgo="');
   for (const { examples } of viewsOf(record)) {
-    for (const { baseline, others } of examples) for (const { item } of others) expect(item.correct === null ? item.ciderD : item.correct).not.toBe(baseline.correct === null ? baseline.ciderD : baseline.correct);
+    for (const { baseline, others } of examples)
+      for (const { item } of others)
+        expect(item.correct === null ? item.ciderD : item.correct).not.toBe(baseline.correct === null ? baseline.ciderD : baseline.correct);
   }
 });
 
 test('what a model wrote cannot become markup', async () => {
   const hostile = '<img src=x onerror=alert(1)> | "quoted"';
-  const changed: BenchRecord = JSON.parse(JSON.stringify(record, (key, value: unknown) => (key === 'output' && typeof value === 'string' ? hostile : value))) as BenchRecord;
+  const changed: BenchRecord = JSON.parse(
+    JSON.stringify(record, (key, value: unknown) => (key === 'output' && typeof value === 'string' ? hostile : value)),
+  ) as BenchRecord;
   const page = await htmlReport(changed);
   expect(page).not.toContain('<img src=x');
   expect(page).toContain('&#60;img src=x onerror=alert(1)&#62;');
@@ -84,20 +104,48 @@ test('ratios are to the baseline, and the baseline is 1', () => {
   expect(dense.ratios).toMatchObject({ kvBytes: 1, visualTokens: 1, patchLayers: 1 });
   const merged = view.rows.find((row) => row.cell.budget === 128)!;
   expect(merged.ratios.kvBytes).toBeCloseTo((128 * 6144) / (25 * 400_000), 12);
-  expect(curvesOf(view.rows).map((curve) => [curve.name, curve.rows.map((row) => row.cell.budget)])).toEqual([['dense', [null]], ['merged', [128, 512]]]);
+  expect(curvesOf(view.rows).map((curve) => [curve.name, curve.rows.map((row) => row.cell.budget)])).toEqual([
+    ['dense', [null]],
+    ['merged', [128, 512]],
+  ]);
 });
 
 test('memory over stream time grows for the baseline and not for a bounded memory', () => {
   const [suite] = record.suites;
-  const kvAt = (key: string) => overTime(record.cells.find((cell) => cell.key === key)!, suite!, (item) => item.counts.kvBytes).map(({ timeSec, median }) => [timeSec, median]);
-  expect(kvAt('streambench/dense')).toEqual([[10, 4e6], [20, 8e6], [30, 12e6], [40, 16e6]]);
+  const kvAt = (key: string) =>
+    overTime(
+      record.cells.find((cell) => cell.key === key)!,
+      suite!,
+      (item) => item.counts.kvBytes,
+    ).map(({ timeSec, median }) => [timeSec, median]);
+  expect(kvAt('streambench/dense')).toEqual([
+    [10, 4e6],
+    [20, 8e6],
+    [30, 12e6],
+    [40, 16e6],
+  ]);
   expect(new Set(kvAt('streambench/merged/128').map(([, median]) => median))).toEqual(new Set([128 * 6144]));
 });
 
 test('a chart of one point, and of none, is drawn', () => {
   const base = { title: 't', xLabel: 'x', yLabel: 'y' };
   expect(chartSvg({ ...base, series: [{ name: 'a', style: 0, points: [{ x: 1, y: 0, label: 'p' }] }] })).not.toMatch(/NaN|Infinity/);
-  expect(chartSvg({ ...base, isLogX: true, series: [{ name: 'a', style: 7, points: [{ x: 0.25, y: 70, low: 65, high: 74, label: 'p' }, { x: 1, y: 72, label: 'q' }] }] })).not.toMatch(/NaN|Infinity/);
+  expect(
+    chartSvg({
+      ...base,
+      isLogX: true,
+      series: [
+        {
+          name: 'a',
+          style: 7,
+          points: [
+            { x: 0.25, y: 70, low: 65, high: 74, label: 'p' },
+            { x: 1, y: 72, label: 'q' },
+          ],
+        },
+      ],
+    }),
+  ).not.toMatch(/NaN|Infinity/);
   expect(chartSvg({ ...base, series: [] })).toBe('');
 });
 

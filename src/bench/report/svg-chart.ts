@@ -44,15 +44,28 @@ export function chartSvg(chart: Chart): string {
   if (points.length === 0) return '';
   const formatX = chart.formatX ?? shortNumber;
   const formatY = chart.formatY ?? shortNumber;
-  const x = axis(points.map((point) => point.x), chart.isLogX ?? false, chart.isTimeX ? 60 : 10);
+  const x = axis(
+    points.map((point) => point.x),
+    chart.isLogX ?? false,
+    chart.isTimeX ? 60 : 10,
+  );
   const y = axis([...points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y]), ...(chart.lines ?? []).map((line) => line.y)], false);
   const px = (value: number) => round(margin.left + x.place(value) * plotWidth);
   const py = (value: number) => round(margin.top + (1 - y.place(value)) * plotHeight);
   const parts = [
     `<text class="chart-title" x="${margin.left}" y="16">${escapeXml(chart.title)}</text>`,
-    ...y.ticks.map((tick) => `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${py(tick)}" y2="${py(tick)}"/><text class="tick" x="${margin.left - 6}" y="${py(tick) + 4}" text-anchor="end">${escapeXml(formatY(tick))}</text>`),
-    ...x.ticks.map((tick) => `<line class="grid" x1="${px(tick)}" x2="${px(tick)}" y1="${margin.top}" y2="${margin.top + plotHeight}"/><text class="tick" x="${px(tick)}" y="${margin.top + plotHeight + 15}" text-anchor="middle">${escapeXml(formatX(tick))}</text>`),
-    ...(chart.lines ?? []).map((line) => `<line class="reference" x1="${margin.left}" x2="${width - margin.right}" y1="${py(line.y)}" y2="${py(line.y)}"/><text class="tick" x="${width - margin.right - 3}" y="${py(line.y) - 4}" text-anchor="end">${escapeXml(line.label)}</text>`),
+    ...y.ticks.map(
+      (tick) =>
+        `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${py(tick)}" y2="${py(tick)}"/><text class="tick" x="${margin.left - 6}" y="${py(tick) + 4}" text-anchor="end">${escapeXml(formatY(tick))}</text>`,
+    ),
+    ...x.ticks.map(
+      (tick) =>
+        `<line class="grid" x1="${px(tick)}" x2="${px(tick)}" y1="${margin.top}" y2="${margin.top + plotHeight}"/><text class="tick" x="${px(tick)}" y="${margin.top + plotHeight + 15}" text-anchor="middle">${escapeXml(formatX(tick))}</text>`,
+    ),
+    ...(chart.lines ?? []).map(
+      (line) =>
+        `<line class="reference" x1="${margin.left}" x2="${width - margin.right}" y1="${py(line.y)}" y2="${py(line.y)}"/><text class="tick" x="${width - margin.right - 3}" y="${py(line.y) - 4}" text-anchor="end">${escapeXml(line.label)}</text>`,
+    ),
     `<text class="axis" x="${margin.left + plotWidth / 2}" y="${height - 8}" text-anchor="middle">${escapeXml(chart.xLabel)}</text>`,
     `<text class="axis" transform="translate(13 ${margin.top + plotHeight / 2}) rotate(-90)" text-anchor="middle">${escapeXml(chart.yLabel)}</text>`,
     ...chart.series.map((series) => drawSeries(series, px, py)),
@@ -63,7 +76,13 @@ export function chartSvg(chart: Chart): string {
 function drawSeries({ style, points, name }: ChartSeries, px: (value: number) => number, py: (value: number) => number): string {
   const colour = colourOf(style);
   const path = points.map((point, index) => `${index === 0 ? 'M' : 'L'}${px(point.x)} ${py(point.y)}`).join('');
-  const bars = points.flatMap((point) => (point.low === undefined || point.high === undefined ? [] : [`<path d="M${px(point.x)} ${py(point.low)}V${py(point.high)}M${px(point.x) - 3} ${py(point.low)}h6M${px(point.x) - 3} ${py(point.high)}h6" stroke-width="1" opacity="0.55"/>`]));
+  const bars = points.flatMap((point) =>
+    point.low === undefined || point.high === undefined
+      ? []
+      : [
+          `<path d="M${px(point.x)} ${py(point.low)}V${py(point.high)}M${px(point.x) - 3} ${py(point.low)}h6M${px(point.x) - 3} ${py(point.high)}h6" stroke-width="1" opacity="0.55"/>`,
+        ],
+  );
   const marks = points.map((point) => `<g>${mark(style, px(point.x), py(point.y), colour)}<title>${escapeXml(`${name}: ${point.label}`)}</title></g>`);
   const dash = style >= colours.length / 2 ? ' stroke-dasharray="5 3"' : '';
   return `<g stroke="${colour}" fill="none">${bars.join('')}${points.length > 1 ? `<path d="${path}" stroke-width="1.6"${dash}/>` : ''}${marks.join('')}</g>`;

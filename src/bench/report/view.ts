@@ -40,7 +40,10 @@ export interface Example {
   readonly others: readonly { readonly name: string; readonly item: RecordItem }[];
 }
 
-export function viewsOf(record: BenchRecord, { baseline = 'dense', examples = 6 }: { readonly baseline?: string; readonly examples?: number } = {}): SuiteView[] {
+export function viewsOf(
+  record: BenchRecord,
+  { baseline = 'dense', examples = 6 }: { readonly baseline?: string; readonly examples?: number } = {},
+): SuiteView[] {
   return record.suites.map((suite) => {
     const cells = record.cells.filter((cell) => cell.suite === suite.name);
     const baselines = cells.filter((cell) => cell.method === baseline);
@@ -79,7 +82,12 @@ function ratiosOf(cell: RecordCell, baseline: RecordCell | null): Row['ratios'] 
 
 /** Rows of one method at its budgets: one curve. */
 export function curvesOf(rows: readonly Row[]): { readonly name: string; readonly rows: readonly Row[] }[] {
-  return [...Map.groupBy(rows.filter((row) => !row.cell.isMock), (row) => `${row.cell.method}\u0000${row.cell.model}`).values()].map((group) => {
+  return [
+    ...Map.groupBy(
+      rows.filter((row) => !row.cell.isMock),
+      (row) => `${row.cell.method}\u0000${row.cell.model}`,
+    ).values(),
+  ].map((group) => {
     const { method, model } = group[0]!.cell;
     const isAlone = new Set(rows.filter((row) => !row.cell.isMock).map((row) => row.cell.model)).size === 1;
     return { name: isAlone ? method : `${method} · ${model}`, rows: group.toSorted((a, b) => (a.cell.budget ?? 0) - (b.cell.budget ?? 0)) };
@@ -87,7 +95,12 @@ export function curvesOf(rows: readonly Row[]): { readonly name: string; readonl
 }
 
 /** Medians over questions of one cell in bins of stream time; questions at the end of a clip count at its length where that is known. */
-export function overTime(cell: RecordCell, suite: RecordSuite, pick: (item: RecordItem) => number, bins = 12): { readonly timeSec: number; readonly median: number; readonly low: number; readonly high: number }[] {
+export function overTime(
+  cell: RecordCell,
+  suite: RecordSuite,
+  pick: (item: RecordItem) => number,
+  bins = 12,
+): { readonly timeSec: number; readonly median: number; readonly low: number; readonly high: number }[] {
   const streamSec = new Map(suite.videos.map((video) => [video.id, video.streamSec]));
   const points = cell.items.flatMap((item) => {
     if (item.status !== 'scored' && item.status !== 'unscored') return [];
@@ -97,10 +110,17 @@ export function overTime(cell: RecordCell, suite: RecordSuite, pick: (item: Reco
   const longest = Math.max(0, ...points.map((point) => point.timeSec));
   if (longest === 0) return [];
   const groups = Map.groupBy(points, (point) => Math.min(bins - 1, Math.floor((point.timeSec / longest) * bins)));
-  return [...groups].sort(([a], [b]) => a - b).map(([, group]) => {
-    const values = group.map((point) => point.value).sort((a, b) => a - b);
-    return { timeSec: group.reduce((sum, point) => sum + point.timeSec, 0) / group.length, median: quantile(values, 0.5), low: quantile(values, 0.05), high: quantile(values, 0.95) };
-  });
+  return [...groups]
+    .sort(([a], [b]) => a - b)
+    .map(([, group]) => {
+      const values = group.map((point) => point.value).sort((a, b) => a - b);
+      return {
+        timeSec: group.reduce((sum, point) => sum + point.timeSec, 0) / group.length,
+        median: quantile(values, 0.5),
+        low: quantile(values, 0.05),
+        high: quantile(values, 0.95),
+      };
+    });
 }
 
 function pickExamples(suite: RecordSuite, baseline: RecordCell, rows: readonly Row[], count: number, seed: number): Example[] {

@@ -17,7 +17,12 @@ export interface CompareOptions {
 }
 
 /** @param method and @param baseline hold the same questions in the same order; missing ones are left out of everything */
-export function compare(baselineKey: string, method: readonly RecordItem[], baseline: readonly RecordItem[], { seed, margin, ...bootstrap }: CompareOptions): Comparison {
+export function compare(
+  baselineKey: string,
+  method: readonly RecordItem[],
+  baseline: readonly RecordItem[],
+  { seed, margin, ...bootstrap }: CompareOptions,
+): Comparison {
   const both = method.map((item, index) => ({ item, other: baseline[index]! })).filter(({ item }) => item.status !== 'missing');
   const pairs = both.flatMap(({ item, other }): PairedValue[] => {
     const a = mainValue(item);
@@ -28,7 +33,9 @@ export function compare(baselineKey: string, method: readonly RecordItem[], base
   // One stream of draws for every cell: differences between cells are then not due to the draws.
   const random = () => createRandom(`${seed}:bootstrap`);
   const difference = pairs.length === 0 ? null : pairedDifference(pairs, random(), bootstrap);
-  const graded = both.flatMap(({ item, other }) => (item.correct === null || other.correct === null ? [] : [{ method: item.correct, baseline: other.correct }]));
+  const graded = both.flatMap(({ item, other }) =>
+    item.correct === null || other.correct === null ? [] : [{ method: item.correct, baseline: other.correct }],
+  );
   return {
     baseline: baselineKey,
     difference,

@@ -33,7 +33,11 @@ async function read(): Promise<Environment> {
   return {
     commit,
     isDirty: status === null ? null : status !== '',
-    versions: { node: process.versions.node, thalweg: await versionOf('package.json'), ...Object.fromEntries(await Promise.all(watched.map(async (name) => [name, await versionOf(`node_modules/${name}/package.json`)] as const))) },
+    versions: {
+      node: process.versions.node,
+      thalweg: await versionOf('package.json'),
+      ...Object.fromEntries(await Promise.all(watched.map(async (name) => [name, await versionOf(`node_modules/${name}/package.json`)] as const))),
+    },
     machine: { cpu: processors[0]?.model.trim() ?? 'unknown', cores: processors.length, memoryBytes: totalmem(), system: `${platform()} ${release()}` },
   };
 }

@@ -37,14 +37,23 @@ export async function openJournal<T>(file: string, plan: unknown): Promise<Journ
     const planSum = sumOf(['plan', plan]);
     const header = lines[0];
     // A foreign file is refused before anything is cut away.
-    if (header === undefined && bytes.length > 0 && !couldBeHeader(bytes)) throw new UserError('NOT_A_JOURNAL', { what: `${file} is not the journal of a run`, todo: 'name another file' });
+    if (header === undefined && bytes.length > 0 && !couldBeHeader(bytes))
+      throw new UserError('NOT_A_JOURNAL', { what: `${file} is not the journal of a run`, todo: 'name another file' });
     if (header !== undefined && (header.kind !== 'header' || header.key !== planSum)) {
-      throw new UserError('OTHER_PLAN', { what: `${file} belongs to a run with other suites, candidates or options, or of another commit`, todo: 'name another folder, or delete this one to start anew' });
+      throw new UserError('OTHER_PLAN', {
+        what: `${file} belongs to a run with other suites, candidates or options, or of another commit`,
+        todo: 'name another folder, or delete this one to start anew',
+      });
     }
     const handle = await open(file, 'a');
     if (length < bytes.length) await handle.truncate(length);
     if (header === undefined) await write(handle, line('header', planSum, plan));
-    const finished = new Map(lines.slice(1).filter((one) => one.kind === 'unit').map((one) => [one.key, one.value as T]));
+    const finished = new Map(
+      lines
+        .slice(1)
+        .filter((one) => one.kind === 'unit')
+        .map((one) => [one.key, one.value as T]),
+    );
     let queue: Promise<unknown> = Promise.resolve();
     let isClosed = false;
     return {
@@ -119,9 +128,15 @@ async function lock(file: string): Promise<() => Promise<void>> {
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
       const owner = Number(await readFile(file, 'utf8').catch(() => ''));
       if (owner !== process.pid && isAlive(owner)) {
-        throw new UserError('RUN_IN_PROGRESS', { what: `another process (${owner}) is writing this run`, got: file, todo: 'wait for it, or end it and try again', cause });
+        throw new UserError('RUN_IN_PROGRESS', {
+          what: `another process (${owner}) is writing this run`,
+          got: file,
+          todo: 'wait for it, or end it and try again',
+          cause,
+        });
       }
-      if (owner === process.pid) throw new UserError('RUN_IN_PROGRESS', { what: 'this process is already writing this run', got: file, todo: 'close it first', cause });
+      if (owner === process.pid)
+        throw new UserError('RUN_IN_PROGRESS', { what: 'this process is already writing this run', got: file, todo: 'close it first', cause });
       await rm(file, { force: true });
     }
   }

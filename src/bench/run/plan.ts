@@ -65,10 +65,18 @@ const defaultWorldSize = 100;
 
 /** @throws UserError for unknown suites, missing files, duplicate candidates */
 export async function makePlan(request: RunRequest, known: ReadonlyMap<string, Suite>): Promise<Plan> {
-  if (request.suites.length === 0 || request.candidates.length === 0) throw new UserError('EMPTY_RUN', { what: 'nothing to run', expected: 'at least one suite and one candidate' });
-  if (request.limit !== undefined && !(Number.isInteger(request.limit) && request.limit > 0)) throw new UserError('INVALID_LIMIT', { what: 'limit', got: String(request.limit), expected: 'a whole number above 0' });
-  refuseDuplicates('candidate', request.candidates.map((candidate) => candidate.name));
-  refuseDuplicates('suite', request.suites.map((suite) => suite.name));
+  if (request.suites.length === 0 || request.candidates.length === 0)
+    throw new UserError('EMPTY_RUN', { what: 'nothing to run', expected: 'at least one suite and one candidate' });
+  if (request.limit !== undefined && !(Number.isInteger(request.limit) && request.limit > 0))
+    throw new UserError('INVALID_LIMIT', { what: 'limit', got: String(request.limit), expected: 'a whole number above 0' });
+  refuseDuplicates(
+    'candidate',
+    request.candidates.map((candidate) => candidate.name),
+  );
+  refuseDuplicates(
+    'suite',
+    request.suites.map((suite) => suite.name),
+  );
   const suites: PlannedSuite[] = [];
   for (const one of request.suites) suites.push(await planSuite(one, request, known));
   const cells = suites.flatMap((suite) =>
@@ -82,13 +90,22 @@ export async function makePlan(request: RunRequest, known: ReadonlyMap<string, S
 
 async function planSuite(one: SuiteRequest, request: RunRequest, known: ReadonlyMap<string, Suite>): Promise<PlannedSuite> {
   const suite = known.get(one.name);
-  if (suite === undefined) throw new UserError('UNKNOWN_SUITE', { what: 'unknown suite', got: `"${one.name}"`, expected: `one of ${[...known.keys()].join(', ')}` });
+  if (suite === undefined)
+    throw new UserError('UNKNOWN_SUITE', { what: 'unknown suite', got: `"${one.name}"`, expected: `one of ${[...known.keys()].join(', ')}` });
   let folder = one.folder;
   if (suite.generate && folder === undefined) {
-    if (request.worldCacheFolder === undefined) throw new UserError('NO_CACHE_FOLDER', { what: `suite ${one.name} is generated and needs a folder to be kept in`, expected: 'worldCacheFolder' });
-    folder = await suite.generate({ seed: request.seed, size: request.worldSize ?? defaultWorldSize, cacheFolder: request.worldCacheFolder, signal: request.signal ?? new AbortController().signal, ...(request.onClip === undefined ? {} : { onClip: request.onClip }) });
+    if (request.worldCacheFolder === undefined)
+      throw new UserError('NO_CACHE_FOLDER', { what: `suite ${one.name} is generated and needs a folder to be kept in`, expected: 'worldCacheFolder' });
+    folder = await suite.generate({
+      seed: request.seed,
+      size: request.worldSize ?? defaultWorldSize,
+      cacheFolder: request.worldCacheFolder,
+      signal: request.signal ?? new AbortController().signal,
+      ...(request.onClip === undefined ? {} : { onClip: request.onClip }),
+    });
   }
-  if (folder === undefined) throw new UserError('NO_SUITE_FOLDER', { what: `suite ${one.name} needs the folder of its files`, todo: `get them: ${suite.source}` });
+  if (folder === undefined)
+    throw new UserError('NO_SUITE_FOLDER', { what: `suite ${one.name} needs the folder of its files`, todo: `get them: ${suite.source}` });
   const { videos, notes } = await suite.load(await resolveFiles(one.name, suite, folder, one.files));
   const find = await indexVideos(one.videoFolder ?? folder);
   const selected = selectVideos(one.name, videos, { ids: request.ids, limit: request.limit });
@@ -110,13 +127,28 @@ function refuseDuplicates(what: string, names: readonly string[]): void {
 
 /** The same for every candidate, so that pairs differ in nothing but the method. */
 export function videoSeed(seed: number, suite: string, videoId: string): number {
-  return createHash('sha256').update(JSON.stringify([seed, suite, videoId])).digest().readUInt32LE(0);
+  return createHash('sha256')
+    .update(JSON.stringify([seed, suite, videoId]))
+    .digest()
+    .readUInt32LE(0);
 }
 
 /** `--dry-run`: what would be done, and what it would cost as far as the candidates can tell. */
 export interface PlanSummary {
-  readonly suites: readonly { readonly name: string; readonly videos: number; readonly missing: number; readonly questions: number; readonly streamSec: number; readonly notes: readonly string[] }[];
-  readonly cells: readonly { readonly key: string; readonly videos: number; readonly questions: number; /** null where the candidate cannot tell. */ readonly estimateMs: number | null }[];
+  readonly suites: readonly {
+    readonly name: string;
+    readonly videos: number;
+    readonly missing: number;
+    readonly questions: number;
+    readonly streamSec: number;
+    readonly notes: readonly string[];
+  }[];
+  readonly cells: readonly {
+    readonly key: string;
+    readonly videos: number;
+    readonly questions: number;
+    /** null where the candidate cannot tell. */ readonly estimateMs: number | null;
+  }[];
   /** Sum over the cells divided by the number of lanes; null where any of them is unknown. */
   readonly estimateMs: number | null;
   readonly missing: readonly MissingVideo[];
@@ -150,5 +182,9 @@ export function summarisePlan(plan: Plan, parallel = 1): PlanSummary {
 }
 
 export function missingVideos(plan: Plan): MissingVideo[] {
-  return plan.suites.flatMap((suite) => suite.videos.filter((one) => one.path === undefined).map((one) => ({ suite: suite.name, videoId: one.video.id, file: one.video.file, obtain: suite.suite.obtain })));
+  return plan.suites.flatMap((suite) =>
+    suite.videos
+      .filter((one) => one.path === undefined)
+      .map((one) => ({ suite: suite.name, videoId: one.video.id, file: one.video.file, obtain: suite.suite.obtain })),
+  );
 }

@@ -20,7 +20,11 @@ export interface ProgressMeter {
   start(): Progress;
 }
 
-export function createProgressMeter(work: readonly { readonly lane: string; readonly weight: number; readonly isDone: boolean }[], parallel: number, now: () => number = () => performance.now()): ProgressMeter {
+export function createProgressMeter(
+  work: readonly { readonly lane: string; readonly weight: number; readonly isDone: boolean }[],
+  parallel: number,
+  now: () => number = () => performance.now(),
+): ProgressMeter {
   const began = now();
   const left = new Map<string, number>();
   for (const { lane, weight, isDone } of work) left.set(lane, (left.get(lane) ?? 0) + (isDone ? 0 : weight));
@@ -39,7 +43,16 @@ export function createProgressMeter(work: readonly { readonly lane: string; read
     return total / parallel;
   }
 
-  const state = (last: string | null): Progress => ({ kind: 'progress', doneUnits, totalUnits: work.length, resumedUnits, failedUnits, elapsedMs: now() - began, leftMs: doneUnits === work.length ? 0 : leftMs(), last });
+  const state = (last: string | null): Progress => ({
+    kind: 'progress',
+    doneUnits,
+    totalUnits: work.length,
+    resumedUnits,
+    failedUnits,
+    elapsedMs: now() - began,
+    leftMs: doneUnits === work.length ? 0 : leftMs(),
+    last,
+  });
   return {
     start: () => state(null),
     finish: (unit, lane, weight, wallMs, hasFailed) => {

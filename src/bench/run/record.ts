@@ -26,7 +26,13 @@ export interface RecordSuite {
   readonly source: string;
   readonly metric: 'accuracy' | 'ciderD';
   readonly notes: readonly string[];
-  readonly videos: readonly { readonly id: string; readonly file: string; readonly path: string | null; readonly footage: string; readonly streamSec: number }[];
+  readonly videos: readonly {
+    readonly id: string;
+    readonly file: string;
+    readonly path: string | null;
+    readonly footage: string;
+    readonly streamSec: number;
+  }[];
   readonly questions: readonly RecordQuestion[];
   /** What always guessing would score, as a share; null where there is no such thing (captions). */
   readonly chance: number | null;

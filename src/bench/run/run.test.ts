@@ -14,7 +14,12 @@ import { withoutTimes, type BenchRecord } from './record.ts';
 import { runBench, type RunOptions } from './run.ts';
 
 const dense: Simulation = { method: 'dense', quality: () => 0.8, kvBytes: (timeSec) => timeSec * 400_000 };
-const merged: Simulation = { method: 'merged', quality: (budget) => (budget === 512 ? 0.8 : 0.4), kvBytes: (timeSec, budget) => Math.min(timeSec * 400_000, budget! * 6144), budgets: [128, 512] };
+const merged: Simulation = {
+  method: 'merged',
+  quality: (budget) => (budget === 512 ? 0.8 : 0.4),
+  kvBytes: (timeSec, budget) => Math.min(timeSec * 400_000, budget! * 6144),
+  budgets: [128, 512],
+};
 
 let root: string;
 let suites: ReadonlyMap<string, Suite>;
@@ -29,7 +34,10 @@ afterAll(() => rm(root, { recursive: true }));
 
 function plan(options: { readonly simulations?: readonly Simulation[]; readonly seed?: number; readonly names?: readonly string[] } = {}): Promise<Plan> {
   const { simulations = [dense, merged], seed = 1, names = ['streambench', 'egoschema', 'msrvtt-caption', 'streamingbench'] } = options;
-  return makePlan({ suites: names.map((name) => ({ name, folder: path.join(root, name) })), candidates: simulations.map((one) => simulatedCandidate(one)), seed }, suites);
+  return makePlan(
+    { suites: names.map((name) => ({ name, folder: path.join(root, name) })), candidates: simulations.map((one) => simulatedCandidate(one)), seed },
+    suites,
+  );
 }
 
 const freshFolder = () => path.join(root, `run ${count++}`);
@@ -57,7 +65,11 @@ test('the record on disk is the record returned, with commit, versions, machine,
   expect(record.environment.machine.cores).toBeGreaterThan(0);
   const cell = record.cells.find((one) => one.key === 'egoschema/merged/512')!;
   expect(cell).toMatchObject({ budget: 512, knob: 'slots', model: 'simulated-1b', isMock: false, counts: { scored: 5 } });
-  expect(cell.items[0]).toMatchObject({ output: expect.any(String) as string, parsed: expect.stringMatching(/^[A-E]$/) as string, counts: { kvBytes: 512 * 6144 } });
+  expect(cell.items[0]).toMatchObject({
+    output: expect.any(String) as string,
+    parsed: expect.stringMatching(/^[A-E]$/) as string,
+    counts: { kvBytes: 512 * 6144 },
+  });
   expect(record.suites[1]!.questions[0]).toMatchObject({ id: '00000000-aaaa-bbbb-cccc-000000000000', truth: 'A' });
 });
 
@@ -88,7 +100,20 @@ describe('a run that was killed', () => {
   test('at any byte resumes to the record of an unbroken run', async () => {
     const random = createRandom(5);
     const lineEnds = [...journal.entries()].filter(([, byte]) => byte === 10).map(([at]) => at + 1);
-    const places = [0, 1, 17, 18, lineEnds[0]! - 1, lineEnds[0]!, lineEnds[0]! + 1, lineEnds[4]! - 1, lineEnds[4]!, journal.length - 1, journal.length, ...Array.from({ length: 25 }, () => random.int(0, journal.length))];
+    const places = [
+      0,
+      1,
+      17,
+      18,
+      lineEnds[0]! - 1,
+      lineEnds[0]!,
+      lineEnds[0]! + 1,
+      lineEnds[4]! - 1,
+      lineEnds[4]!,
+      journal.length - 1,
+      journal.length,
+      ...Array.from({ length: 25 }, () => random.int(0, journal.length)),
+    ];
     for (const place of places) {
       const { record, resumed } = await resumeFrom(journal.subarray(0, place));
       expect({ place, record }).toEqual({ place, record: unbroken });
@@ -155,7 +180,13 @@ test('an abort stops the run, and what was finished is kept', async () => {
 
 test('a candidate that fails at a question fails that question only, and can be tried again', async () => {
   let isBroken = true;
-  const fragile: Simulation = { ...merged, method: 'fragile', onAsk: (id) => { if (isBroken && id.endsWith('#1')) throw new Error('out of slots'); } };
+  const fragile: Simulation = {
+    ...merged,
+    method: 'fragile',
+    onAsk: (id) => {
+      if (isBroken && id.endsWith('#1')) throw new Error('out of slots');
+    },
+  };
   const what = await plan({ simulations: [dense, fragile], names: ['streambench'] });
   const folder = freshFolder();
   const record = await run(what, { folder });
@@ -194,13 +225,26 @@ test('each budget is compared with the baseline of its model on the same questio
 test('proactive questions are polled every second until the model speaks', async () => {
   const record = await run(await plan({ simulations: [{ ...dense, quality: () => 1 }], names: ['streamingbench'] }));
   const items = record.cells[0]!.items.filter((item) => item.polls);
-  expect(items.map((item) => [item.polls!.length, item.atSec, item.correct])).toEqual([[9, 29, true], [2, 26, true]]);
+  expect(items.map((item) => [item.polls!.length, item.atSec, item.correct])).toEqual([
+    [9, 29, true],
+    [2, 26, true],
+  ]);
 });
 
 test('a dry run says what would be done and what it would cost', async () => {
   const summary = summarisePlan(await plan({ names: ['streambench', 'egoschema'] }), 2);
-  expect(summary.suites).toMatchObject([{ name: 'streambench', videos: 4, questions: 16, streamSec: 160, missing: 0 }, { name: 'egoschema', videos: 5, questions: 5, streamSec: 900 }]);
-  expect(summary.cells.map((cell) => cell.key)).toEqual(['streambench/dense', 'streambench/merged/128', 'streambench/merged/512', 'egoschema/dense', 'egoschema/merged/128', 'egoschema/merged/512']);
+  expect(summary.suites).toMatchObject([
+    { name: 'streambench', videos: 4, questions: 16, streamSec: 160, missing: 0 },
+    { name: 'egoschema', videos: 5, questions: 5, streamSec: 900 },
+  ]);
+  expect(summary.cells.map((cell) => cell.key)).toEqual([
+    'streambench/dense',
+    'streambench/merged/128',
+    'streambench/merged/512',
+    'egoschema/dense',
+    'egoschema/merged/128',
+    'egoschema/merged/512',
+  ]);
   // By hand: 3 · (160 · 10 + 16 · 5) + 3 · (900 · 10 + 5 · 5), over two lanes.
   expect(summary.estimateMs).toBe((3 * (1600 + 80) + 3 * (9000 + 25)) / 2);
 });

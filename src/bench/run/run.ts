@@ -77,24 +77,41 @@ export async function runBench(plan: Plan, options: RunOptions): Promise<BenchRe
   }
 }
 
-async function runUnits(plan: Plan, options: RunOptions, results: Map<string, UnitResult>, append: (key: string, value: UnitResult) => Promise<void>, signal: AbortSignal): Promise<void> {
+async function runUnits(
+  plan: Plan,
+  options: RunOptions,
+  results: Map<string, UnitResult>,
+  append: (key: string, value: UnitResult) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   const parallel = options.parallel ?? 1;
-  const units = plan.cells.flatMap((cell) => cell.suite.videos.flatMap((planned): Unit[] => (planned.path === undefined ? [] : [{ key: unitKey(cell, planned), cell, planned: { ...planned, path: planned.path } }])));
+  const units = plan.cells.flatMap((cell) =>
+    cell.suite.videos.flatMap((planned): Unit[] =>
+      planned.path === undefined ? [] : [{ key: unitKey(cell, planned), cell, planned: { ...planned, path: planned.path } }],
+    ),
+  );
   const weight = ({ planned }: Unit) => streamSeconds(planned.video) + planned.video.questions.length;
   const lane = ({ cell }: Unit) => `${cell.candidate.name}@${cell.budget}`;
-  const meter = createProgressMeter(units.map((unit) => ({ lane: lane(unit), weight: weight(unit), isDone: results.has(unit.key) })), parallel);
+  const meter = createProgressMeter(
+    units.map((unit) => ({ lane: lane(unit), weight: weight(unit), isDone: results.has(unit.key) })),
+    parallel,
+  );
   options.onProgress?.(meter.start());
   const truths = new Map(plan.suites.map((suite) => [suite, questionsOf(suite)]));
-  await runPool(units.filter((unit) => !results.has(unit.key)), parallel, async (unit) => {
-    signal.throwIfAborted();
-    const { cell, planned } = unit;
-    const candidate = cell.candidate.withTruth?.(truths.get(cell.suite)!) ?? cell.candidate;
-    const seed = videoSeed(plan.seed, cell.suite.name, planned.video.id);
-    const result = await runUnit({ candidate, video: planned.video, path: planned.path, budget: cell.budget, seed, signal });
-    await append(unit.key, result);
-    results.set(unit.key, result);
-    options.onProgress?.(meter.finish(unit.key, lane(unit), weight(unit), result.timings.wallMs, hasFailed(result)));
-  });
+  await runPool(
+    units.filter((unit) => !results.has(unit.key)),
+    parallel,
+    async (unit) => {
+      signal.throwIfAborted();
+      const { cell, planned } = unit;
+      const candidate = cell.candidate.withTruth?.(truths.get(cell.suite)!) ?? cell.candidate;
+      const seed = videoSeed(plan.seed, cell.suite.name, planned.video.id);
+      const result = await runUnit({ candidate, video: planned.video, path: planned.path, budget: cell.budget, seed, signal });
+      await append(unit.key, result);
+      results.set(unit.key, result);
+      options.onProgress?.(meter.finish(unit.key, lane(unit), weight(unit), result.timings.wallMs, hasFailed(result)));
+    },
+  );
 }
 
 async function recordCells(plan: Plan, results: ReadonlyMap<string, UnitResult>, options: RunOptions, signal: AbortSignal): Promise<RecordCell[]> {
@@ -104,7 +121,14 @@ async function recordCells(plan: Plan, results: ReadonlyMap<string, UnitResult>,
   return cells.map((cell) => {
     const baseline = cells.find((other) => other.suite === cell.suite && other.model === cell.model && other.method === baselineName);
     if (baseline === undefined || baseline === cell || cell.isMock) return cell;
-    return { ...cell, comparison: compare(baseline.key, cell.items, baseline.items, { seed: plan.seed, margin: options.margin ?? defaultMargin, range: rangeOf(cell.suite, plan) }) };
+    return {
+      ...cell,
+      comparison: compare(baseline.key, cell.items, baseline.items, {
+        seed: plan.seed,
+        margin: options.margin ?? defaultMargin,
+        range: rangeOf(cell.suite, plan),
+      }),
+    };
   });
 }
 
@@ -115,7 +139,8 @@ async function recordCell(plan: Plan, cell: Cell, results: ReadonlyMap<string, U
     return result === undefined ? [] : [{ videoId: planned.video.id, streamSec: streamSeconds(planned.video), result }];
   });
   const perVideo = await Promise.all(cell.suite.videos.map((planned) => scoreVideo(planned, results.get(unitKey(cell, planned)), judge, signal)));
-  const { items, captions } = cell.suite.suite.metric === 'ciderD' ? withCaptionScores(perVideo.flat(), questions) : { items: perVideo.flat(), captions: undefined };
+  const { items, captions } =
+    cell.suite.suite.metric === 'ciderD' ? withCaptionScores(perVideo.flat(), questions) : { items: perVideo.flat(), captions: undefined };
   const outcomes = units.map((unit) => unit.result);
   return {
     key: cell.key,
@@ -129,9 +154,18 @@ async function recordCell(plan: Plan, cell: Cell, results: ReadonlyMap<string, U
     resolved: cell.candidate.resolved ?? {},
     counts: countStatuses(items),
     metrics: summariseItems(items, recordSuite(cell.suite), plan.seed, captions),
-    costs: costsOf(outcomes, items, units.reduce((sum, unit) => sum + unit.streamSec, 0)),
+    costs: costsOf(
+      outcomes,
+      items,
+      units.reduce((sum, unit) => sum + unit.streamSec, 0),
+    ),
     items,
-    units: units.map(({ videoId, result }) => ({ videoId, counts: result.counts, timings: result.timings, ...(result.error === undefined ? {} : { error: result.error }) })),
+    units: units.map(({ videoId, result }) => ({
+      videoId,
+      counts: result.counts,
+      timings: result.timings,
+      ...(result.error === undefined ? {} : { error: result.error }),
+    })),
     timings: timingsOf(outcomes, items),
   };
 }
@@ -142,10 +176,29 @@ async function scoreVideo({ video }: PlannedVideo, result: UnitResult | undefine
       const answer = result?.answers[index];
       const common = { id: question.id, videoId: video.id };
       if (answer === undefined) {
-        return { ...common, status: 'missing', reason: 'the video is not there', parsed: null, correct: null, score: null, output: null, atSec: null, counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0 }, timings: { firstTokenMs: 0, totalMs: 0 } };
+        return {
+          ...common,
+          status: 'missing',
+          reason: 'the video is not there',
+          parsed: null,
+          correct: null,
+          score: null,
+          output: null,
+          atSec: null,
+          counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0 },
+          timings: { firstTokenMs: 0, totalMs: 0 },
+        };
       }
       const scored = await scoreAnswer(question, answer, judge, signal);
-      return { ...common, ...scored, output: answer.text, atSec: answer.atSec, ...(answer.polls === undefined ? {} : { polls: answer.polls }), counts: answer.counts, timings: answer.timings };
+      return {
+        ...common,
+        ...scored,
+        output: answer.text,
+        atSec: answer.atSec,
+        ...(answer.polls === undefined ? {} : { polls: answer.polls }),
+        counts: answer.counts,
+        timings: answer.timings,
+      };
     }),
   );
 }
@@ -156,8 +209,26 @@ function recordSuite({ name, suite, videos, notes }: PlannedSuite): RecordSuite 
     source: suite.source,
     metric: suite.metric,
     notes,
-    videos: videos.map(({ video, path: found }) => ({ id: video.id, file: video.file, path: found ?? null, footage: video.footage, streamSec: streamSeconds(video) })),
-    questions: videos.flatMap(({ video }) => video.questions.map((question): RecordQuestion => ({ id: question.id, videoId: video.id, kind: question.kind, class: question.class, footage: video.footage, timeSec: question.timeSec, question: question.question, truth: truthOf(question), ...(question.kind === 'choice' ? { options: question.options } : {}) }))),
+    videos: videos.map(({ video, path: found }) => ({
+      id: video.id,
+      file: video.file,
+      path: found ?? null,
+      footage: video.footage,
+      streamSec: streamSeconds(video),
+    })),
+    questions: videos.flatMap(({ video }) =>
+      video.questions.map((question): RecordQuestion => ({
+        id: question.id,
+        videoId: video.id,
+        kind: question.kind,
+        class: question.class,
+        footage: video.footage,
+        timeSec: question.timeSec,
+        question: question.question,
+        truth: truthOf(question),
+        ...(question.kind === 'choice' ? { options: question.options } : {}),
+      })),
+    ),
     chance: chanceOf(videos.map((one) => one.video)),
   };
 }
@@ -181,13 +252,29 @@ function hasFailed(result: UnitResult): boolean {
 
 /** What must be the same for a journal to be continued: questions, candidates, seed and code. */
 function planIdentity(plan: Plan, commit: string | null): unknown {
-  const suites = plan.suites.map((suite) => ({ name: suite.name, content: createHash('sha256').update(JSON.stringify(suite.videos.map(({ video }) => video))).digest('hex') }));
-  const cells = plan.cells.map((cell) => ({ key: cell.key, model: cell.candidate.model, method: cell.candidate.method, resolved: cell.candidate.resolved ?? {} }));
+  const suites = plan.suites.map((suite) => ({
+    name: suite.name,
+    content: createHash('sha256')
+      .update(JSON.stringify(suite.videos.map(({ video }) => video)))
+      .digest('hex'),
+  }));
+  const cells = plan.cells.map((cell) => ({
+    key: cell.key,
+    model: cell.candidate.model,
+    method: cell.candidate.method,
+    resolved: cell.candidate.resolved ?? {},
+  }));
   return { suites, cells, seed: plan.seed, commit };
 }
 
 function resolvedOptions(plan: Plan, options: RunOptions): unknown {
-  return { suites: plan.suites.map((suite) => suite.name), cells: plan.cells.map((cell) => cell.key), baseline: options.baseline ?? 'dense', margin: options.margin ?? defaultMargin, parallel: options.parallel ?? 1 };
+  return {
+    suites: plan.suites.map((suite) => suite.name),
+    cells: plan.cells.map((cell) => cell.key),
+    baseline: options.baseline ?? 'dense',
+    margin: options.margin ?? defaultMargin,
+    parallel: options.parallel ?? 1,
+  };
 }
 
 /** Whole or not at all: a reader never sees half a record. */

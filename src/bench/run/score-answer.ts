@@ -21,7 +21,12 @@ export interface Scored {
 const unscored = (reason: string, parsed: string | null = null): Scored => ({ status: 'unscored', reason, parsed, correct: null, score: null });
 const decided = (correct: boolean, parsed: string): Scored => ({ status: 'scored', parsed, correct, score: null });
 
-export async function scoreAnswer(question: BenchQuestion, answer: Pick<RawAnswer, 'text' | 'error' | 'atSec' | 'polls'>, judge: Judge, signal: AbortSignal): Promise<Scored> {
+export async function scoreAnswer(
+  question: BenchQuestion,
+  answer: Pick<RawAnswer, 'text' | 'error' | 'atSec' | 'polls'>,
+  judge: Judge,
+  signal: AbortSignal,
+): Promise<Scored> {
   if (answer.text === null) return { status: 'failed', reason: answer.error ?? 'no answer', parsed: null, correct: null, score: null };
   if (question.kind === 'proactive') return scoreProactive(question, answer);
   const text = answer.text.trim();
@@ -29,7 +34,9 @@ export async function scoreAnswer(question: BenchQuestion, answer: Pick<RawAnswe
   switch (question.kind) {
     case 'choice': {
       const choice = parseOption(text, question.options);
-      return choice.kind === 'chosen' ? decided(choice.index === question.correct, String.fromCharCode(65 + choice.index)) : unscored(`no option can be read from it (${choice.reason})`);
+      return choice.kind === 'chosen'
+        ? decided(choice.index === question.correct, String.fromCharCode(65 + choice.index))
+        : unscored(`no option can be read from it (${choice.reason})`);
     }
     case 'yes-no': {
       const said = parseYesNo(text);

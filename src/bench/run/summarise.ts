@@ -9,17 +9,32 @@ import type { CellCosts, CellMetrics, CellTimings, Counts, RecordItem, RecordSui
 import type { UnitResult } from './unit.ts';
 
 /** Adds each caption's own CIDEr-D, with document frequencies of all clips that are there. */
-export function withCaptionScores(items: readonly RecordItem[], questions: ReadonlyMap<string, BenchQuestion>): { readonly items: readonly RecordItem[]; readonly captions?: CellMetrics['captions'] } {
+export function withCaptionScores(
+  items: readonly RecordItem[],
+  questions: ReadonlyMap<string, BenchQuestion>,
+): { readonly items: readonly RecordItem[]; readonly captions?: CellMetrics['captions'] } {
   const references = (item: RecordItem) => (questions.get(item.id) as Extract<BenchQuestion, { kind: 'caption' }>).references;
   const captioned = items.filter((item) => item.status === 'scored');
   if (captioned.length === 0) return { items };
   const uncaptioned = items.filter((item) => item.status === 'unscored' || item.status === 'failed').map(references);
-  const scores = scoreCaptions(captioned.map((item) => ({ hypothesis: item.output!, references: references(item) })), uncaptioned);
+  const scores = scoreCaptions(
+    captioned.map((item) => ({ hypothesis: item.output!, references: references(item) })),
+    uncaptioned,
+  );
   const each = new Map(captioned.map((item, index) => [item.id, scores.ciderD.each[index]!]));
   const { bleu1, bleu2, bleu3, bleu4, rougeL, meteor, ciderD, ciderPlain } = scores;
   return {
     items: items.map((item) => (each.has(item.id) ? { ...item, ciderD: each.get(item.id)! } : item)),
-    captions: { bleu1: bleu1.corpus, bleu2: bleu2.corpus, bleu3: bleu3.corpus, bleu4: bleu4.corpus, rougeL: rougeL.corpus, meteor: meteor.corpus, ciderD: ciderD.corpus, ciderPlain: ciderPlain.corpus },
+    captions: {
+      bleu1: bleu1.corpus,
+      bleu2: bleu2.corpus,
+      bleu3: bleu3.corpus,
+      bleu4: bleu4.corpus,
+      rougeL: rougeL.corpus,
+      meteor: meteor.corpus,
+      ciderD: ciderD.corpus,
+      ciderPlain: ciderPlain.corpus,
+    },
   };
 }
 
@@ -37,7 +52,9 @@ export function summariseItems(items: readonly RecordItem[], suite: RecordSuite,
   const main = values.length === 0 ? null : clusteredMean(values, createRandom(`${seed}:${suite.name}:main`), { range: suite.metric === 'ciderD' ? 10 : 1 });
   if (suite.metric === 'ciderD') return { main, ...(captions === undefined ? {} : { captions }) };
   const about = new Map(suite.questions.map((question) => [question.id, question]));
-  const graded = items.flatMap((item): (Graded & { readonly id: string })[] => (item.status === 'scored' && item.correct !== null ? [{ id: item.id, videoId: item.videoId, correct: item.correct }] : []));
+  const graded = items.flatMap((item): (Graded & { readonly id: string })[] =>
+    item.status === 'scored' && item.correct !== null ? [{ id: item.id, videoId: item.videoId, correct: item.correct }] : [],
+  );
   const present = items.filter((item) => item.status !== 'missing');
   const isJudged = items.some((item) => item.score !== null);
   return {
@@ -74,12 +91,17 @@ export function costsOf(units: readonly UnitResult[], items: readonly RecordItem
 }
 
 export function timingsOf(units: readonly UnitResult[], items: readonly RecordItem[]): CellTimings {
-  const delays = answered(items).map((item) => item.timings.firstTokenMs).sort((a, b) => a - b);
+  const delays = answered(items)
+    .map((item) => item.timings.firstTokenMs)
+    .sort((a, b) => a - b);
   const total = (key: 'streamMs' | 'answerMs' | 'wallMs') => units.reduce((sum, unit) => sum + unit.timings[key], 0);
   const frames = units.reduce((sum, unit) => sum + (unit.counts?.frames ?? 0), 0);
   const streamMs = total('streamMs');
   return {
-    firstTokenMs: delays.length === 0 ? null : { mean: delays.reduce((sum, delay) => sum + delay, 0) / delays.length, median: quantile(delays, 0.5), p95: quantile(delays, 0.95) },
+    firstTokenMs:
+      delays.length === 0
+        ? null
+        : { mean: delays.reduce((sum, delay) => sum + delay, 0) / delays.length, median: quantile(delays, 0.5), p95: quantile(delays, 0.95) },
     framesPerSec: streamMs === 0 ? null : (frames * 1000) / streamMs,
     streamMs,
     answerMs: total('answerMs'),

@@ -43,7 +43,10 @@ interface Event {
   readonly question: BenchQuestion;
 }
 
-const nothing: Pick<RawAnswer, 'counts' | 'timings'> = { counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0 }, timings: { firstTokenMs: 0, totalMs: 0 } };
+const nothing: Pick<RawAnswer, 'counts' | 'timings'> = {
+  counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0 },
+  timings: { firstTokenMs: 0, totalMs: 0 },
+};
 
 /** A candidate's fault fails its questions and is kept; only an abort is thrown. */
 export async function runUnit({ candidate, video, path, budget, seed, signal }: UnitRequest): Promise<UnitResult> {
@@ -69,7 +72,9 @@ export async function runUnit({ candidate, video, path, budget, seed, signal }: 
   }
   const { streamMs = 0, answerMs = 0, peakRssBytes = 0, ...counts } = stats ?? {};
   return {
-    answers: video.questions.map((question) => answers.get(question.id) ?? { id: question.id, text: null, error: error ?? 'not asked', atSec: null, ...nothing }),
+    answers: video.questions.map(
+      (question) => answers.get(question.id) ?? { id: question.id, text: null, error: error ?? 'not asked', atSec: null, ...nothing },
+    ),
     counts: stats === undefined ? null : (counts as NonNullable<UnitResult['counts']>),
     timings: { streamMs, answerMs, peakRssBytes, wallMs: performance.now() - began },
     ...(error === undefined ? {} : { error }),
@@ -86,9 +91,17 @@ function eventsOf(video: BenchVideo): Event[] {
   return events.sort((a, b) => (at(a) === at(b) ? 0 : at(a) - at(b)));
 }
 
-async function answerAt(session: CandidateSession, question: BenchQuestion, timeSec: number | 'end', before: RawAnswer | undefined, signal: AbortSignal): Promise<RawAnswer> {
+async function answerAt(
+  session: CandidateSession,
+  question: BenchQuestion,
+  timeSec: number | 'end',
+  before: RawAnswer | undefined,
+  signal: AbortSignal,
+): Promise<RawAnswer> {
   try {
-    return question.kind === 'proactive' ? await poll(session, question, timeSec as number, before, signal) : rawAnswer(question.id, timeSec, await ask(session, question, timeSec, signal));
+    return question.kind === 'proactive'
+      ? await poll(session, question, timeSec as number, before, signal)
+      : rawAnswer(question.id, timeSec, await ask(session, question, timeSec, signal));
   } catch (thrown) {
     signal.throwIfAborted();
     return { id: question.id, text: null, error: messageOf(thrown), atSec: null, ...nothing };
@@ -97,12 +110,38 @@ async function answerAt(session: CandidateSession, question: BenchQuestion, time
 
 function ask(session: CandidateSession, question: BenchQuestion, timeSec: number | 'end', signal: AbortSignal): Promise<CandidateAnswer> {
   const options = question.kind === 'choice' ? { options: question.options } : question.kind === 'yes-no' ? { options: ['Yes', 'No'] } : {};
-  return session.ask({ id: question.id, kind: question.kind, question: question.question, prompt: question.prompt, ...options, timeSec, maxTokens: question.maxTokens, remember: question.remember, signal });
+  return session.ask({
+    id: question.id,
+    kind: question.kind,
+    question: question.question,
+    prompt: question.prompt,
+    ...options,
+    timeSec,
+    maxTokens: question.maxTokens,
+    remember: question.remember,
+    signal,
+  });
 }
 
 /** Asks whether it is time; on a yes, has the answer said. Costs of all polls add up. */
-async function poll(session: CandidateSession, question: ProactiveQuestion, timeSec: number, before: RawAnswer | undefined, signal: AbortSignal): Promise<RawAnswer> {
-  const reply = await session.ask({ id: question.id, kind: 'poll', question: question.question, prompt: question.pollPrompt, options: ['Yes', 'No'], timeSec, maxTokens: maxTokens.poll, remember: false, signal });
+async function poll(
+  session: CandidateSession,
+  question: ProactiveQuestion,
+  timeSec: number,
+  before: RawAnswer | undefined,
+  signal: AbortSignal,
+): Promise<RawAnswer> {
+  const reply = await session.ask({
+    id: question.id,
+    kind: 'poll',
+    question: question.question,
+    prompt: question.pollPrompt,
+    options: ['Yes', 'No'],
+    timeSec,
+    maxTokens: maxTokens.poll,
+    remember: false,
+    signal,
+  });
   const polls = [...(before?.polls ?? []), { timeSec, text: reply.text }];
   if (parseYesNo(reply.text) !== true) return { ...added(rawAnswer(question.id, null, { ...reply, text: '' }), before), polls };
   const said = await ask(session, question, timeSec, signal);

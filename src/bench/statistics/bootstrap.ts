@@ -38,7 +38,11 @@ const defaultResamples = 10_000;
  * @param range largest difference that two figures can have: 1 for accuracy, 10 for CIDEr
  * @throws RangeError where there is no pair
  */
-export function pairedDifference(values: readonly PairedValue[], random: Random, { range = 1, resamples = defaultResamples }: BootstrapOptions = {}): PairedDifference {
+export function pairedDifference(
+  values: readonly PairedValue[],
+  random: Random,
+  { range = 1, resamples = defaultResamples }: BootstrapOptions = {},
+): PairedDifference {
   if (values.length === 0) throw new RangeError('pairedDifference: there is no pair');
   const sums = [...Map.groupBy(values, (value) => value.cluster)]
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -71,7 +75,11 @@ export function pairedDifference(values: readonly PairedValue[], random: Random,
 }
 
 /** A mean with a 95 % interval clustered by video: error bars of one method by itself. */
-export function clusteredMean(values: readonly { readonly cluster: string; readonly value: number }[], random: Random, { range = 1, resamples = 2_000 }: BootstrapOptions = {}): Interval {
+export function clusteredMean(
+  values: readonly { readonly cluster: string; readonly value: number }[],
+  random: Random,
+  { range = 1, resamples = 2_000 }: BootstrapOptions = {},
+): Interval {
   const { estimate, low, high } = pairedDifference(
     values.map(({ cluster, value }) => ({ cluster, method: value, baseline: 0 })),
     random,

@@ -6,7 +6,14 @@ import { exactP, mcnemar } from './mcnemar.ts';
 import { nonInferiority } from './non-inferiority.ts';
 
 describe('McNemar’s exact p equals scipy.stats.binomtest', () => {
-  test.each([[0, 0, 1], [1, 0, 1], [10, 2, 0.03857421875], [25, 14, 0.10812902140605732], [700, 650, 0.1823103494670065], [3, 12, 0.03515625]])('%i against %i', (b, c, p) => {
+  test.each([
+    [0, 0, 1],
+    [1, 0, 1],
+    [10, 2, 0.03857421875],
+    [25, 14, 0.10812902140605732],
+    [700, 650, 0.1823103494670065],
+    [3, 12, 0.03515625],
+  ])('%i against %i', (b, c, p) => {
     expect(exactP(b, c)).toBeCloseTo(p, 10);
     expect(exactP(c, b)).toBe(exactP(b, c));
   });
@@ -16,14 +23,26 @@ describe('McNemar’s exact p equals scipy.stats.binomtest', () => {
   });
 
   test('counts', () => {
-    const pairs = [[true, true], [true, false], [true, false], [false, true], [false, false]].map(([method, baseline]) => ({ method: method!, baseline: baseline! }));
+    const pairs = [
+      [true, true],
+      [true, false],
+      [true, false],
+      [false, true],
+      [false, false],
+    ].map(([method, baseline]) => ({ method: method!, baseline: baseline! }));
     expect(mcnemar(pairs)).toMatchObject({ bothRight: 1, onlyMethod: 2, onlyBaseline: 1, bothWrong: 1 });
   });
 });
 
 /** 40 videos with one to five questions each; the same in the numpy script that gave the expected figures. */
 function sample(): PairedValue[] {
-  return Array.from({ length: 40 }, (_, i) => Array.from({ length: 1 + (i % 5) }, (_one, j): PairedValue => ({ cluster: `video ${i}`, method: (i * 7 + j * 3) % 10 < 7 ? 1 : 0, baseline: (i * 5 + j * 11) % 12 < 9 ? 1 : 0 }))).flat();
+  return Array.from({ length: 40 }, (_, i) =>
+    Array.from({ length: 1 + (i % 5) }, (_one, j): PairedValue => ({
+      cluster: `video ${i}`,
+      method: (i * 7 + j * 3) % 10 < 7 ? 1 : 0,
+      baseline: (i * 5 + j * 11) % 12 < 9 ? 1 : 0,
+    })),
+  ).flat();
 }
 
 describe('paired difference', () => {
@@ -57,7 +76,13 @@ describe('paired difference', () => {
   });
 
   test('one video says nothing of others', () => {
-    const difference = pairedDifference([{ cluster: 'a', method: 1, baseline: 0 }, { cluster: 'a', method: 1, baseline: 1 }], createRandom(1));
+    const difference = pairedDifference(
+      [
+        { cluster: 'a', method: 1, baseline: 0 },
+        { cluster: 'a', method: 1, baseline: 1 },
+      ],
+      createRandom(1),
+    );
     expect([difference.low, difference.high]).toEqual([-0.5, 1.5]);
   });
 
@@ -99,7 +124,10 @@ test('quantiles interpolate as numpy does', () => {
 });
 
 test('the mean of one method is bracketed by its own interval', () => {
-  const { estimate, low, high } = clusteredMean(sample().map(({ cluster, method }) => ({ cluster, value: method })), createRandom(2));
+  const { estimate, low, high } = clusteredMean(
+    sample().map(({ cluster, method }) => ({ cluster, value: method })),
+    createRandom(2),
+  );
   expect(estimate).toBeCloseTo(88 / 120, 12);
   expect(low).toBeLessThan(estimate);
   expect(high).toBeGreaterThan(estimate);
