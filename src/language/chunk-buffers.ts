@@ -8,6 +8,8 @@ import type { ExtraOutputs } from './layer-graph.ts';
 export interface ChunkTensors {
   hidden(index: number): Tensor;
   queries(index: number): Tensor;
+  /** float32 [T · Q/H, D]: the part of `queries(index)` that one KV head answers. */
+  headQueries(index: number, kvHead: number): Tensor;
   readonly keys: Tensor;
   readonly values: Tensor;
   readonly rawKeys: Tensor | undefined;
@@ -41,13 +43,17 @@ export class ChunkBuffers {
     this.#make = (count) => {
       const tensor = (of: Float32Array, columns: number) => new Tensor('float32', of.subarray(0, count * columns), [count, columns]);
       const hiddenTensors = hidden.map((of) => tensor(of, width));
-      const queryTensors = queries.map((of) => tensor(of, queryWidth));
+      const group = queryHeads / kvHeads;
+      const queryTensors = queries.map((of) => new Tensor('float32', of.subarray(0, count * queryWidth), [kvHeads, count, group * headWidth]));
+      const part = count * group * headWidth;
+      const byHead = queries.map((of) => Array.from({ length: kvHeads }, (_, h) => new Tensor('float32', of.subarray(h * part, (h + 1) * part), [count * group, headWidth])));
       const made = queries.map((of): LayerChunk => ({ keys: data.keys, values: data.values, ...(data.rawKeys && { rawKeys: data.rawKeys }), queries: of }));
       return {
         // The first graph only reads the hidden state: the second reads the same.
         hidden: (index) => hiddenTensors[Math.max(0, index - 1) & 1]!,
         queries: (index) => queryTensors[index & 1]!,
-        keys: tensor(data.keys, keyWidth),
+        headQueries: (index, kvHead) => byHead[index & 1]![kvHead]!,
+        keys: new Tensor('float32', data.keys.subarray(0, count * keyWidth), [1, count, keyWidth]),
         values: tensor(data.values, keyWidth),
         rawKeys: data.rawKeys && tensor(data.rawKeys, keyWidth),
         cos: tensor(data.cos, half),

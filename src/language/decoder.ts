@@ -139,13 +139,13 @@ export class Decoder implements AsyncDisposable {
 
   async #run(memory: Memory, stretches: readonly Stretch[], count: number, logits: 'none' | 'last' | 'all', signal: AbortSignal | undefined): Promise<Float32Array | undefined> {
     signal?.throwIfAborted();
-    const { layers } = this.spec;
-    const start = memory.begin(stretches);
+    const { layers, kvHeads } = this.spec;
+    memory.begin(stretches);
     try {
       const buffers = this.#buffers.of(count);
-      memory.rotary.table(start, count, buffers.cosData, buffers.sinData);
+      memory.rotations(buffers.cosData, buffers.sinData);
       this.#bias.begin(count);
-      const received = memory.method.needs.includes('attention') ? new Array<Float32Array>(layers * this.spec.kvHeads) : undefined;
+      const received = memory.method.needs.includes('attention') ? new Array<Float32Array>(layers * kvHeads) : undefined;
       // The last layer's queries are of use only where logits are wanted; its keys and values always.
       const last = logits === 'none' && !received ? layers - 1 : layers;
       for (let i = 0; i <= last; i++) {
@@ -153,7 +153,7 @@ export class Decoder implements AsyncDisposable {
         const feeds: Record<string, Tensor> = { x: buffers.hidden(i) };
         const into: Record<string, Tensor> = {};
         if (i > 0) {
-          feeds['q'] = buffers.queries(i);
+          for (let h = 0; h < kvHeads; h++) feeds[names.queries[h]!] = buffers.headQueries(i, h);
           this.#slots(memory, i - 1, feeds);
           if (received) this.#receive(received, i - 1, feeds, into);
           into['hidden'] = buffers.hidden(i + 1);
@@ -171,7 +171,7 @@ export class Decoder implements AsyncDisposable {
       }
       const hidden = buffers.hidden(layers + 1);
       const result = logits === 'none' ? undefined : await this.#scores(hidden, count, logits);
-      memory.end(received && (({ layer, kvHead }) => received[layer * this.spec.kvHeads + kvHead]!));
+      memory.end(received && (({ layer, kvHead }) => received[layer * kvHeads + kvHead]!));
       return result;
     } catch (error) {
       memory.abort();
@@ -229,7 +229,7 @@ export class Decoder implements AsyncDisposable {
       for (let from = 0; from < length; ) {
         if (chunk === undefined || chunk.tokens === this.#chunkTokens) chunks.push((chunk = { stretches: [], parts: [], tokens: 0 }));
         const count = Math.min(length - from, this.#chunkTokens - chunk.tokens);
-        chunk.stretches.push({ count, origin: from === 0 ? origin : { ...origin, firstPlace: (origin.firstPlace ?? 0) + from } });
+        chunk.stretches.push({ count, origin: originAt(origin, from) });
         chunk.parts.push({ piece, from, count });
         chunk.tokens += count;
         from += count;
@@ -252,10 +252,18 @@ export class Decoder implements AsyncDisposable {
 
 /** Names of graph inputs by head, made once. */
 const names = {
+  queries: Array.from({ length: 256 }, (_, h) => `queries${h}`),
   keys: Array.from({ length: 256 }, (_, h) => `keys${h}`),
   values: Array.from({ length: 256 }, (_, h) => `values${h}`),
   bias: Array.from({ length: 256 }, (_, h) => `bias${h}`),
 };
+
+/** The origin of what follows the first `from` tokens. */
+function originAt(origin: TokenOrigin, from: number): TokenOrigin {
+  if (from === 0) return origin;
+  const { firstPlace = 0, tokens } = origin;
+  return { ...origin, firstPlace: firstPlace + from, gap: 0, ...(tokens && { tokens: tokens.subarray(from) }) };
+}
 
 function joined(rows: readonly Float32Array[]): Float32Array {
   if (rows.length === 1) return rows[0]!;

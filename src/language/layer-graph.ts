@@ -1,7 +1,7 @@
 // Graphs of a decoder: what follows the attention of one layer and what precedes that of the next are one graph, so a step is L + 1 runs.
 import { Graph, type Value } from '../graph/graph.ts';
 import { linear, weight } from '../graph/linear.ts';
-import { add, concat, gemm, int, matmul, mul, reduceSum, reshape, rmsNorm, silu, single, softmax, split } from '../graph/ops.ts';
+import { add, concat, gemm, int, matmul, mul, reduceSum, reshape, rmsNorm, silu, single, softmax, transpose } from '../graph/ops.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import type { PackedDecoder, PackedNorm } from '../models/packed/contract.ts';
 
@@ -21,12 +21,13 @@ export interface ExtraOutputs {
  * | input | type, shape | |
  * | --- | --- | --- |
  * | `x` | float32 [T, E] | hidden state |
- * | `q` | float32 [T, Q · D] | queries of layer `index − 1`, rotated |
+ * | `queriesH` | float32 [T · Q/H, D] | queries of layer `index − 1` that share KV head H, rotated; those of a token side by side |
  * | `keysH`, `valuesH` | float32 [slots, D] | what KV head H looks at, the chunk's own tokens last; every head has its own length |
  * | `biasH` | float32 [T · Q/H or 1, slots or 1] | added to the scores: mask, count of merged tokens, or a zero |
  * | `cos`, `sin` | float32 [T, D/2] | rotations of the chunk's positions |
  *
- * Outputs: `hidden` [T, E]; `queries` [T, Q · D], `keys` [T, H · D] rotated, `values` [T, H · D].
+ * Outputs: `hidden` [T, E]; `queries` [H, T, Q/H · D], `keys` [1, T, H · D] rotated, `values` [T, H · D].
+ * Queries leave head by head, so that each head's are a view of one buffer.
  */
 export function layerGraph(spec: DecoderSpec, { layers }: PackedDecoder, index: number, extra: ExtraOutputs): Graph {
   const graph = new Graph(`decoder ${index}`);
@@ -55,22 +56,20 @@ function norm(x: Value, { scale }: PackedNorm, spec: DecoderSpec): Value {
 /** Attention of all heads, and the output matrix: float32 [T, E]. */
 function attend(graph: Graph, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOutputs): Value {
   const { kvHeads, queryHeads, headWidth } = spec;
-  const group = queryHeads / kvHeads;
-  const q = graph.input('q', 'float32', ['T', queryHeads * headWidth]);
-  const groups = kvHeads === 1 ? [q] : split(q, Array.from({ length: kvHeads }, () => group * headWidth), 1);
-  const outputs = groups.map((queries, h) => {
+  const groupWidth = (queryHeads / kvHeads) * headWidth;
+  const outputs = Array.from({ length: kvHeads }, (_, h) => {
     const slots = `slots${h}`;
+    const queries = graph.input(`queries${h}`, 'float32', ['rows', headWidth]);
     const keys = graph.input(`keys${h}`, 'float32', [slots, headWidth]);
     const values = graph.input(`values${h}`, 'float32', [slots, headWidth]);
     const bias = graph.input(`bias${h}`, 'float32', [`biasRows${h}`, `biasColumns${h}`]);
-    // A token's queries of one group lie side by side, so that they are rows of one matrix without being moved.
-    const rows = group === 1 ? queries : reshape(queries, [-1, headWidth], ['rows', headWidth]);
-    const probabilities = softmax(gemm(rows, keys, bias, { transB: true, alpha: 1 / Math.sqrt(headWidth) }));
+    const probabilities = softmax(gemm(queries, keys, bias, { transB: true, alpha: 1 / Math.sqrt(headWidth) }));
     if (extra.attention) graph.output(`attention${h}`, reduceSum(probabilities, [0], false));
-    const out = matmul(probabilities, values);
-    return group === 1 ? out : reshape(out, [-1, group * headWidth], ['T', group * headWidth]);
+    return matmul(probabilities, values);
   });
-  return linear(outputs.length === 1 ? outputs[0]! : concat(outputs, 1), layer.output);
+  if (kvHeads === 1) return linear(reshape(outputs[0]!, [-1, groupWidth], ['T', groupWidth]), layer.output);
+  const byHead = reshape(concat(outputs, 0), [kvHeads, -1, groupWidth], [kvHeads, 'T', groupWidth]);
+  return linear(reshape(transpose(byHead, [1, 0, 2]), [-1, queryHeads * headWidth], ['T', queryHeads * headWidth]), layer.output);
 }
 
 function feedForward(x: Value, spec: DecoderSpec, layer: PackedLayer): Value {
@@ -87,11 +86,12 @@ function project(x: Value, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOu
     const batch = reshape(heads, [1, -1, width], [1, 'T', width]);
     const interleaved = int(Number(spec.ropeLayout === 'pairs'));
     // A single position id 0 makes the rows of `cos` and `sin` those of the chunk's tokens.
-    const rotated = single('RotaryEmbedding', [batch, graph.ints([0]), cos, sin], batch.shape, { interleaved, num_heads: int(width / spec.headWidth) }, 'float32', 'com.microsoft');
-    return reshape(rotated, [-1, width], ['T', width]);
+    return single('RotaryEmbedding', [batch, graph.ints([0]), cos, sin], batch.shape, { interleaved, num_heads: int(width / spec.headWidth) }, 'float32', 'com.microsoft');
   };
   const keys = linear(normed, layer.key);
-  graph.output('queries', rotate(linear(normed, layer.query), spec.queryHeads * spec.headWidth));
+  const groupWidth = (spec.queryHeads / spec.kvHeads) * spec.headWidth;
+  const queries = rotate(linear(normed, layer.query), spec.queryHeads * spec.headWidth);
+  graph.output('queries', transpose(reshape(queries, [-1, spec.kvHeads, groupWidth], ['T', spec.kvHeads, groupWidth]), [1, 0, 2]));
   graph.output('keys', rotate(keys, spec.kvHeads * spec.headWidth));
   graph.output('values', linear(normed, layer.value));
   if (extra.rawKeys) graph.output('rawKeys', keys);

@@ -11,6 +11,10 @@ export interface TokenOrigin {
   readonly timeSec: number;
   /** Number of the first token within its frame, for `visual`. Default 0. */
   readonly firstPlace?: number;
+  /** Positions left free before the first token: those of tokens that were not passed on. Default 0. */
+  readonly gap?: number;
+  /** float32 [count]: tokens that each token stands for, where some were merged on their way here. Default 1 each. */
+  readonly tokens?: Float32Array;
 }
 
 /** Tokens of one origin within a chunk. */
@@ -47,7 +51,7 @@ export interface LayerChunk {
   readonly values: Float32Array;
   /** float32 [T, H, D], before the rotary embedding; where the method needs it. */
   readonly rawKeys?: Float32Array;
-  /** float32 [T, Q, D], rotated. */
+  /** float32 [H, T, Q/H, D]: rotated queries, those of a KV head together. */
   readonly queries: Float32Array;
 }
 

@@ -1,6 +1,7 @@
 // The contract of memory methods: which slots of the KV cache stay, merge or go. A method decides; the stage moves the data.
 import type { z } from 'zod';
 import type { MethodInfo } from '../core/methods.ts';
+import type { RotaryLayout } from './rotary.ts';
 import type { SlotColumns, SlotView } from './slots.ts';
 
 /** Numbers that cost something to get, and that a method gets only when it says that it needs them. */
@@ -48,8 +49,12 @@ export interface Projected {
   readonly values: Float32Array;
   readonly offset: number;
   readonly stride: number;
-  /** float32 [T, Q, D]: rotated queries of all heads. */
+  /** float32 [H, T, Q/H, D]: rotated queries, those of a KV head together. */
   readonly queries: Float32Array;
+  /** What is known of the chunk's tokens; the first `count` entries are valid. */
+  readonly tokens: SlotColumns;
+  /** [H]: slots of all heads of the layer. In scopes `stream` and `layer` none holds the chunk yet. */
+  readonly heads: readonly SlotView[];
 }
 
 /** Inline pooling of a chunk: `merge[t]` 1 joins token t to the slot before it; the first slot of a head is never joined to nothing. */
@@ -71,7 +76,7 @@ export interface MemoryStream {
    * Needs `raw-keys`; excludes `after` and `select`.
    */
   pool?(slots: SlotView, chunk: Projected, place: HeadPlace): PoolPlan;
-  /** Old slots that this chunk looks at, ascending; the others stay in the memory unseen. Nothing: all. */
+  /** Old slots that this chunk looks at, ascending; the others stay in the memory unseen. Nothing: all. Asked in the method's scope. */
   select?(slots: SlotView, chunk: Projected, place: HeadPlace): Int32Array | undefined;
   /** After a chunk was attended: what stays of old slots and tokens. Nothing: all. */
   after?(slots: SlotView, chunk: Attended, place: HeadPlace): Plan | undefined;
@@ -89,7 +94,12 @@ export interface Budget<O> {
   /** Values worth comparing, tight to wide. */
   readonly sweep: readonly number[];
   /** What the stated options promise never to exceed, for a memory without dialogue. */
-  limit(options: O): { readonly frames?: number; readonly slotsPerHead?: number };
+  limit(options: O): {
+    readonly frames?: number;
+    readonly slotsPerHead?: number;
+    /** Frames that a question looks at, for methods that store more. */
+    readonly framesSeen?: number;
+  };
 }
 
 export interface OpenContext {
@@ -98,6 +108,8 @@ export interface OpenContext {
   readonly headWidth: number;
   readonly queryHeads: number;
   readonly contextLength: number;
+  readonly ropeTheta: number;
+  readonly ropeLayout: RotaryLayout;
   /** What `save` gave, when a memory is restored. */
   readonly saved?: unknown;
 }
@@ -111,9 +123,15 @@ export interface MemoryMethod<O extends object = Readonly<Record<string, unknown
   readonly scope: 'stream' | 'layer' | 'head';
   /** Absent: keeps everything. */
   readonly budget?: Budget<O>;
-  /** `contiguous` closes the gaps that dropped slots leave (StreamingLLM); `stream` keeps each token's true place while the context allows. */
-  readonly positions: 'stream' | 'contiguous';
-  /** What merged slots add to their scores: `log-count` for models that were not trained with merging (token merging, arXiv 2210.09461). */
+  /**
+   * `stream` keeps each token's true place while the context allows. `contiguous` closes the gaps that dropped slots leave (StreamingLLM).
+   * `look` closes them for one look alone: what `select` picks stands right before the chunk, so that more may be stored than the context holds (ReKV).
+   */
+  readonly positions: 'stream' | 'contiguous' | 'look';
+  /**
+   * What slots that the method merged add to their scores: `log-count` for models that were not trained with merging (token merging, arXiv 2210.09461).
+   * Tokens that were merged before they came here always add it.
+   */
   readonly scoreBias: 'none' | 'log-count';
   open(options: O, context: OpenContext): MemoryStream;
 }

@@ -37,8 +37,13 @@ export class Memory implements Disposable {
   readonly #stream: MemoryStream;
   readonly #contextLength: number;
   #mark: OpenMark | undefined;
-  #chunk: { readonly count: number; readonly lengths: Int32Array; readonly looks: Look[] } | undefined;
+  #chunk: { readonly count: number; readonly span: number; readonly lengths: Int32Array; readonly looks: Look[] } | undefined;
   readonly #pooling: InlinePooling;
+  /** Whether slots count more than one token though the method merges none. */
+  #countsCame = false;
+  #slotsRead = 0;
+  /** What `select` picked last. */
+  #picked: Int32Array | undefined;
   #tokens: SlotColumns = createColumns(0);
 
   private constructor(spec: DecoderSpec, methodName: string, method: MemoryMethod, options: Readonly<Record<string, unknown>>, capBytes: number, saved: unknown) {
@@ -49,7 +54,7 @@ export class Memory implements Disposable {
     this.store = new KvStore(spec, capBytes);
     this.rotary = new Rotary({ headWidth: spec.headWidth, theta: spec.ropeTheta, layout: spec.ropeLayout });
     this.#pooling = new InlinePooling(spec.headWidth, this.rotary);
-    const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ...(saved !== undefined && { saved }) };
+    const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ropeTheta: spec.ropeTheta, ropeLayout: spec.ropeLayout, ...(saved !== undefined && { saved }) };
     this.#stream = method.open(options, context);
   }
 
@@ -74,6 +79,7 @@ export class Memory implements Disposable {
     memory.store.restore(snapshot.store);
     memory.position = snapshot.position;
     memory.tokensSeen = snapshot.tokensSeen;
+    memory.#countsCame = memory.#stream.pool === undefined && memory.store.heads.some(hasMerged);
     return memory;
   }
 
@@ -86,6 +92,11 @@ export class Memory implements Disposable {
   report(): MemoryReport {
     const { liveBytes, allocatedBytes, capBytes, slots, longestHead } = this.store;
     return { liveBytes, allocatedBytes, capBytes, slots, tokensSeen: this.tokensSeen, longestHead };
+  }
+
+  /** Slots that the last chunk's queries looked at, over all layers and heads: what a question reads, where a method stores more. */
+  get slotsRead(): number {
+    return this.#slotsRead;
   }
 
   /** Whether a chunk may hold tokens of several frames: methods that act at the start of a frame must see it. */
@@ -103,12 +114,33 @@ export class Memory implements Disposable {
     if (this.#chunk) throw new UserError('MEMORY_BUSY', { what: 'a chunk is under way', expected: 'end() or abort() before the next begin()' });
     const incoming = this.#describe(stretches);
     const { count } = incoming;
+    const base = this.position;
+    const span = count === 0 ? 0 : this.#tokens.position[count - 1]! + 1 - base;
     if (!this.#mark && this.#stream.before) this.#ask((head, place) => this.#stream.before!(head, incoming, place));
-    this.#makeRoom(incoming, count);
+    this.#makeRoom(incoming, count, span);
     this.store.reserve(count);
-    for (let t = 0; t < count; t++) this.#tokens.position[t] = this.position + t;
-    this.#chunk = { count, lengths: this.#lengths(), looks: [] };
-    return this.position;
+    const shift = this.position - base;
+    for (let t = 0; t < count; t++) this.#tokens.position[t]! += shift;
+    this.#chunk = { count, span, lengths: this.#lengths(), looks: [] };
+    this.#slotsRead = 0;
+    return this.#tokens.position[0] ?? this.position;
+  }
+
+  /**
+   * Rotations of the tokens of the chunk under way.
+   * @param cos float32 [at least count, D/2]
+   * @param sin float32 [at least count, D/2]
+   */
+  rotations(cos: Float32Array, sin: Float32Array): void {
+    const { position } = this.#tokens;
+    const { count } = this.#chunk!;
+    const half = this.rotary.headWidth / 2;
+    for (let from = 0; from < count; ) {
+      let to = from + 1;
+      while (to < count && position[to] === position[to - 1]! + 1) to++;
+      this.rotary.table(position[from]!, to - from, cos.subarray(from * half), sin.subarray(from * half));
+      from = to;
+    }
   }
 
   /** Stores what the chunk became in one layer; from then on its tokens are the last slots of that layer's heads. */
@@ -117,27 +149,39 @@ export class Memory implements Disposable {
     const { count, looks } = this.#chunk!;
     const stream = this.#stream;
     const stride = kvHeads * headWidth;
+    const heads = this.store.heads.slice(layer * kvHeads, (layer + 1) * kvHeads);
     for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
-      const head = this.store.head(layer, kvHead);
+      const head = heads[kvHead]!;
       const offset = kvHead * headWidth;
       if (!stream.pool && !stream.select) {
         head.append(count, made.keys, made.values, offset, stride, this.#tokens);
+        this.#slotsRead += head.length;
         continue;
       }
       const place = { layer, kvHead };
-      const projected: Projected = { count, keys: made.keys, rawKeys: made.rawKeys ?? noKeys, values: made.values, offset, stride, queries: made.queries };
+      const projected: Projected = { count, keys: made.keys, rawKeys: made.rawKeys ?? noKeys, values: made.values, offset, stride, queries: made.queries, tokens: this.#tokens, heads };
       if (stream.pool) {
         looks[layer * kvHeads + kvHead] = { slots: head, merge: this.#pooling.append(head, stream.pool(head, projected, place), projected, this.#tokens, this.methodName) };
+        this.#slotsRead += head.length;
         continue;
       }
-      const picked = stream.select!(head, projected, place);
+      const asks = this.method.scope === 'head' || (kvHead === 0 && (this.method.scope === 'layer' || layer === 0));
+      if (asks) this.#picked = stream.select!(head, projected, place);
+      const picked = this.#picked;
       const past = head.length;
       head.append(count, made.keys, made.values, offset, stride, this.#tokens);
+      const seen = (picked?.length ?? past) + count;
+      if (this.method.positions === 'look' && seen > this.#contextLength) {
+        throw new CapacityError('CONTEXT_FULL', { what: `${count} tokens look at more than the model's context holds`, got: `${seen} slots under method ${this.methodName}`, expected: `at most ${this.#contextLength}` });
+      }
+      this.#slotsRead += seen;
       if (picked === undefined) continue;
-      const all = new Int32Array(picked.length + count);
+      const all = new Int32Array(seen);
       all.set(picked);
       for (let t = 0; t < count; t++) all[picked.length + t] = past + t;
-      looks[layer * kvHeads + kvHead] = { slots: this.store.gather(layer, kvHead, all) };
+      const slots = this.store.gather(layer, kvHead, all);
+      if (this.method.positions === 'look') closeUp(slots, picked.length, this.rotary);
+      looks[layer * kvHeads + kvHead] = { slots };
     }
   }
 
@@ -145,7 +189,7 @@ export class Memory implements Disposable {
   look(layer: number, kvHead: number): Look {
     const look = this.#chunk!.looks[layer * this.store.shape.kvHeads + kvHead];
     const slots = look?.slots ?? this.store.head(layer, kvHead);
-    if (this.method.scoreBias === 'none' || !hasMerged(slots)) return look ?? { slots };
+    if ((this.method.scoreBias === 'none' && !this.#countsCame) || !hasMerged(slots)) return look ?? { slots };
     return { ...look, slots, slotBias: Float32Array.from(slots.tokens.subarray(0, slots.length), Math.log) };
   }
 
@@ -154,9 +198,10 @@ export class Memory implements Disposable {
    * @param attention float32 [slots seen], per layer and head; where the method needs it
    */
   end(attention?: (place: HeadPlace) => Float32Array): void {
-    const { count, looks } = this.#chunk!;
+    const { count, span, looks } = this.#chunk!;
     this.#chunk = undefined;
-    this.position += count;
+    this.position += span;
+    for (let t = 0; t < count; t++) if (this.#tokens.tokens[t]! > 1) this.#countsCame = true;
     this.tokensSeen += count;
     const stream = this.#stream;
     looks.forEach(({ merge }, i) => {
@@ -165,6 +210,23 @@ export class Memory implements Disposable {
     });
     for (const head of this.store.gathered) head.truncate(0);
     if (stream.after && !this.#mark) this.#ask((head, place) => stream.after!(head, { count, ...(attention && { attention: attention(place) }) }, place));
+  }
+
+  /**
+   * Tokens of the newest frame that were not passed on because the last ones from their places still show the same: those stand for one token more.
+   * Places whose last token has gone are left out.
+   * @param places int32, numbers of tokens within a frame
+   */
+  standOn(places: Int32Array): void {
+    if (this.#chunk || this.#mark) throw new UserError('MEMORY_BUSY', { what: 'run lengths cannot grow now', got: 'a chunk or a question under way', expected: 'a memory at rest' });
+    if (places.length === 0) return;
+    for (const head of this.store.heads) {
+      const open = new Set(places);
+      for (let slot = head.length - 1; slot >= 0 && open.size > 0; slot--) {
+        if (head.kind[slot] === kindCode.visual && open.delete(head.place[slot]!)) head.tokens[slot]!++;
+      }
+    }
+    this.#countsCame = true;
   }
 
   /** Takes a chunk back that was begun and not ended. */
@@ -183,7 +245,7 @@ export class Memory implements Disposable {
    */
   mark(reserve: number): MemoryMark {
     if (this.#mark || this.#chunk) throw new UserError('MEMORY_MARKED', { what: 'a question is already under way', expected: 'undo() or keep() before the next mark()' });
-    this.#makeRoom(this.#describe([]), reserve);
+    this.#makeRoom(this.#describe([]), reserve, reserve);
     this.store.reserve(reserve);
     const tails = this.#stream.pool ? this.store.heads.map(tailOf) : [];
     this.#mark = { tokensSeen: this.tokensSeen, position: this.position, lengths: this.#lengths(), tails };
@@ -231,15 +293,17 @@ export class Memory implements Disposable {
     if (this.#tokens.position.length < count) this.#tokens = createColumns(count);
     const tokens = this.#tokens;
     let t = 0;
+    let position = this.position;
     for (const { count: length, origin } of stretches) {
-      const { kind, source, timeSec, firstPlace = 0 } = origin;
+      const { kind, source, timeSec, firstPlace = 0, gap = 0 } = origin;
+      position += gap;
       for (let i = 0; i < length; i++, t++) {
-        tokens.position[t] = this.position + t;
+        tokens.position[t] = position++;
         tokens.source[t] = source;
         tokens.place[t] = kind === 'visual' ? firstPlace + i : -1;
         tokens.kind[t] = kindCode[kind];
         tokens.timeSec[t] = timeSec;
-        tokens.tokens[t] = 1;
+        tokens.tokens[t] = origin.tokens?.[i] ?? 1;
         tokens.weight[t] = 1;
         tokens.score[t] = 0;
       }
@@ -270,12 +334,13 @@ export class Memory implements Disposable {
     return changed;
   }
 
-  /** Sees to it that `count` more tokens fit under the cap and into the context. */
-  #makeRoom(incoming: Incoming, count: number): void {
+  /** Sees to it that `count` more tokens over `span` positions fit under the cap and into the context. */
+  #makeRoom(incoming: Incoming, count: number, span: number): void {
     // Heads that each decide for themselves share the cap; where all hold the same slots each has an equal part.
     const shared = this.method.scope === 'stream';
     const { heads, slotsPerHead } = this.store;
-    const limit = Math.min(slotsPerHead, this.#contextLength) - count;
+    const context = this.method.positions === 'look' ? Infinity : this.#contextLength;
+    const limit = Math.min(slotsPerHead, context) - count;
     const over = shared ? this.store.longestHead > limit : this.store.slots > heads.length * (slotsPerHead - count);
     if (over) {
       const stream = this.#stream;
@@ -285,7 +350,7 @@ export class Memory implements Disposable {
       }
       const stillOver = shared ? this.store.longestHead > limit : this.store.slots > heads.length * (slotsPerHead - count);
       if (stillOver) {
-        const byContext = shared && this.#contextLength <= slotsPerHead;
+        const byContext = shared && context <= slotsPerHead;
         throw new CapacityError(byContext ? 'CONTEXT_FULL' : 'MEMORY_FULL', {
           what: `${count} more tokens do not fit into the ${byContext ? "model's context" : 'memory'}`,
           got: `${this.store.longestHead} slots in the longest head under method ${this.methodName}`,
@@ -294,7 +359,7 @@ export class Memory implements Disposable {
         });
       }
     }
-    if (this.position + count > this.#contextLength) this.#rebase(count);
+    if (this.position + span > context) this.#rebase(span);
   }
 
   /** Moves all slots to new positions, order kept, so that `count` more fit into the context. */
@@ -310,6 +375,15 @@ const noKeys = new Float32Array(0);
 function hasMerged({ tokens, length }: SlotView): boolean {
   for (let slot = 0; slot < length; slot++) if (tokens[slot]! > 1) return true;
   return false;
+}
+
+/** Moves the first `past` slots to the positions right before the others, without gaps. */
+function closeUp(slots: HeadSlots, past: number, rotary: Rotary): void {
+  const first = slots.position[past]! - past;
+  for (let slot = 0; slot < past; slot++) {
+    rotary.turn(slots.keys, slot * slots.headWidth, first + slot - slots.position[slot]!);
+    slots.position[slot] = first + slot;
+  }
 }
 
 /** A copy of a head's last slot. */
