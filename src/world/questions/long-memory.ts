@@ -91,7 +91,7 @@ export const TIMES = { fall: 'did someone fall', run: 'did a person run', open: 
 
 const howOften: Template = {
   id: 'lm-how-often', class: 'LM', weight: 1.2,
-  wordings: ['How many times {happened} so far?', 'How often {happened} up to now? Give the number of times.', 'Since the start, how many times {happened}?', 'In all, how many times {happened}?', 'Count: how many times {happened} until now?'],
+  wordings: ['How many times {happened} so far?', 'Until now, how often {happened}? Give a number.', 'Since the start, how many times {happened}?', 'In all, how many times {happened}?', 'Count: how many times {happened} by now?'],
   find: (v, t) => (Object.keys(TIMES) as (keyof typeof TIMES)[]).flatMap((kind): Draft[] => {
     if (t < 15 || t > 240) return [];
     const all = v.world.events.filter((e) => e.kind === kind && e.startSec < t + 1 && byPerson(v, e) && v.look(e.startSec).scene === e.scene);
@@ -145,7 +145,7 @@ const wherePlace: Template = {
 
 const ownerThen: Template = {
   id: 'lm-carried', class: 'LM', weight: 1.2,
-  wordings: ['Who had the {thing} earlier? Give the colour.', 'Earlier someone carried the {thing}: in what colour?', 'What colour wore the one who had the {thing} before?', 'By whom was the {thing} carried a while ago?', 'Who was seen with the {thing} in hand earlier?'],
+  wordings: ['Who had the {thing} earlier? Give the colour.', 'Earlier someone carried the {thing}: in what colour?', 'What colour did the one wear who had the {thing} before?', 'By whom was the {thing} carried a while ago?', 'Who was seen with the {thing} in hand earlier?'],
   find: (v, t) => (['bag', 'box'] as const).flatMap((kind): Draft[] => {
     const from = Math.max(0, t - 120);
     const ids = [...v.glimpsedBetween(kind, from, t)];

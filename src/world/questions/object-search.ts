@@ -52,7 +52,7 @@ const side: Template = {
 
 const holder: Template = {
   id: 'os-holder', class: 'OS', weight: 2.5,
-  wordings: ['Who has the {thing}? Answer with a colour or nobody.', 'Which colour wears the one who holds the {thing}?', 'Who is carrying the {thing}?', 'In whose hands is the {thing}? Give the colour.', 'Who holds the {thing} now?', 'With whom is the {thing}?'],
+  wordings: ['Who has the {thing}? Answer with a colour or nobody.', 'Which colour does the one wear who holds the {thing}?', 'Who is carrying the {thing}?', 'In whose hands is the {thing}? Give the colour.', 'Who holds the {thing} now?', 'With whom is the {thing}?'],
   find: (v, t) => CARRIED.flatMap((kind): Draft[] => {
     const all = v.all(kind, t);
     if (all?.length !== 1) return [];
@@ -101,7 +101,7 @@ const exists: Template = {
 
 const nearest: Template = {
   id: 'os-nearest', class: 'OS', weight: 1.5,
-  wordings: ['Who is nearest to the {thing}? Give the colour.', 'What colour wears the person closest to the {thing}?', 'Which person stands nearest to the {thing}?', 'Next to the {thing} is someone: in what colour?', 'Who is right beside the {thing}?', 'The person closest to the {thing} wears what?'],
+  wordings: ['Who is nearest to the {thing}? Give the colour.', 'What colour does the person closest to the {thing} wear?', 'Which person stands nearest to the {thing}?', 'Next to the {thing} is someone: in what colour?', 'Who is right beside the {thing}?', 'The person closest to the {thing} wears what?'],
   find: (v, t) => (['car', 'bicycle', 'dog', 'bag', 'box', 'door'] as const).flatMap((kind): Draft[] => {
     const things = v.all(kind, t);
     const people = v.all('person', t);

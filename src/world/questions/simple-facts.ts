@@ -39,7 +39,7 @@ const top: Template = {
 
 const who: Template = {
   id: 'sf-who-does', class: 'SF', weight: 2,
-  wordings: ['What colour does the person who is {action} wear?', 'Someone is {action}: in which colour?', 'What is the shirt colour of the one who is {action}?', 'Which colour is worn by the person {action} now?', 'Who is {action}? Give the colour of the shirt.', 'The person {action} wears which colour?'],
+  wordings: ['What colour does the person who is {action} wear?', 'Someone is {action}: in which colour?', 'What is the shirt colour of the one who is {action}?', 'Which colour is worn by the person {action} now?', 'Who is {action}? Give the colour of the shirt.', 'The person who is {action} wears which colour?'],
   find(v, t) {
     const all = v.all('person', t);
     const people = doing(v, t);

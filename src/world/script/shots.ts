@@ -81,10 +81,9 @@ function cutShots(durationSec: number, random: Random): ShotPlan {
     for (const kind of kinds) scenes.push(planScene(kind, 320, random));
     let scene = -1;
     while (t < setEnd) {
-      let endSec = t + 5.5 + random.next() * 5;
+      let endSec = Math.round((t + 5.5 + random.next() * 5) * 8) / 8;
+      // The last take of a set takes what is left: no take is too short to see.
       if (setEnd - endSec < 3.5) endSec = setEnd;
-      endSec = Math.round(endSec * 8) / 8;
-      if (setEnd === durationSec && endSec > setEnd - 0.5) endSec = setEnd;
       scene = random.pick(kinds.map((_, i) => first + i).filter((i) => i !== scene));
       const zoom = random.next() < 0.4 ? 1.1 : 1;
       shots.push(shotOf(t, endSec, scene, random.next() < 0.3 ? 'handheld' : 'fixed', random, [{ timeSec: t, x: 160 }], zoom));
