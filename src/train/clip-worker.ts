@@ -3,12 +3,11 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ModelError, UserError } from '../core/errors.ts';
 import { createRandom } from '../core/random.ts';
-import type { PromptFormat } from '../models/contract.ts';
 import { Transfer, serveWorker } from '../runtime/worker.ts';
 import { decodeClip, encodeClip, toStored } from './clip-file.ts';
 import type { StoredClip } from './clip-file.ts';
-import type { Window } from './prompt.ts';
-import { openTrainingPrompt, toSample } from './prompt.ts';
+import type { ClipTokeniser, Window } from './prompt.ts';
+import { createClipTokeniser, openTrainingPrompt } from './prompt.ts';
 import { writeWhole } from './safetensors-writer.ts';
 import type { ClipMaker, OpenClipMaker } from './samples.ts';
 import type { ClipSample } from './vlm-batch.ts';
@@ -37,7 +36,7 @@ export interface ClipService {
   clip: { argument: ClipRequest; emits: never; result: ClipSample };
 }
 
-let opened: { readonly maker: ClipMaker; readonly prompt: PromptFormat; readonly options: OpenClips } | undefined;
+let opened: { readonly maker: ClipMaker; readonly tokenise: ClipTokeniser; readonly options: OpenClips } | undefined;
 /** Clips are made one at a time: two requests for one clip must not make it twice. */
 let making: Promise<unknown> = Promise.resolve();
 
@@ -46,17 +45,17 @@ serveWorker<ClipService>({
     const module = (await import(options.maker)) as { default?: OpenClipMaker };
     if (!module.default) throw new UserError('CLIP_MAKER', { what: `${options.maker} exports no default`, expected: 'a function that opens a clip maker' });
     await mkdir(options.cacheFolder, { recursive: true });
-    opened = { maker: await module.default(options.config, options.makerOptions), prompt: await openTrainingPrompt(options.promptFolder, options.config), options };
+    opened = { maker: await module.default(options.config, options.makerOptions), tokenise: createClipTokeniser(await openTrainingPrompt(options.promptFolder, options.config), options.config), options };
     return undefined;
   },
   async clip({ index, window, seed }) {
     if (!opened) throw new UserError('CLIPS_CLOSED', { what: 'a clip was asked for before the set was opened' });
-    const { prompt, options } = opened;
+    const { tokenise } = opened;
     const task = making.then(() => clipOf(index));
     making = task.catch(() => undefined);
     const clip = await task;
     const random = createRandom(`${seed} ${index}`);
-    const sample = toSample(prompt, options.config, clip, window, (items) => random.shuffle(items));
+    const sample = tokenise(clip, window, (items) => random.shuffle(items));
     // A window of the whole clip shares its memory with the others: give out a copy of its own.
     const patches = new Uint8Array(sample.patches);
     return new Transfer({ ...sample, patches }, [patches.buffer]);

@@ -76,7 +76,7 @@ export const nanoRecipe: NanoRecipe = {
   groups: { matrix: { rateFactor: 1, weightDecay: 0.05 }, vector: { rateFactor: 1, weightDecay: 0 }, embedding: { rateFactor: 1, weightDecay: 0 } },
   accumulation: 1,
   averageDecay: 0.999,
-  auxiliaryWeight: 0.5,
+  auxiliaryWeight: 2,
 };
 
 export interface TrainNanoOptions {

@@ -1,4 +1,5 @@
 // Writes safetensors files (github.com/huggingface/safetensors, README, "Format"): aligned header, data without holes, put in place whole or not at all.
+import { randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../core/errors.ts';
@@ -39,7 +40,8 @@ export async function writeSafetensors(file: string, tensors: readonly TensorToW
 
 /** Writes a file so that a reader, or a machine that loses power, sees the old one or the new one and nothing between. */
 export async function writeWhole(file: string, parts: readonly Uint8Array[]): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.part`);
+  // Two threads may write one file at once: the last to finish wins, whole.
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}.part`);
   const handle = await open(temporary, 'w');
   try {
     for (const part of parts) await handle.writeFile(part);

@@ -207,7 +207,7 @@ export function threadTokens(thread: Thread): number {
   return thread.reduce((sum, { prompt, answer }) => sum + prompt.length + answer.length, 0);
 }
 
-/** Labels and numbers of all clips; weights normalised to a mean over the tokens that have truth. */
+/** Labels and numbers of all clips; weights normalised to a mean over all that has truth. */
 function auxiliaryFeeds(samples: readonly ClipSample[], tokens: number, total: number, width: number): Record<string, Tensor> {
   const targets = new Float32Array(total * width);
   const weights = new Float32Array(total * width);
@@ -216,7 +216,7 @@ function auxiliaryFeeds(samples: readonly ClipSample[], tokens: number, total: n
     targets.set(auxiliary.targets, clip * tokens * width);
     weights.set(auxiliary.weights, clip * tokens * width);
   });
-  const known = samples.reduce((sum, { auxiliary }) => sum + (auxiliary ? auxiliary.weights.length / width : 0), 0);
+  const known = weights.reduce((sum, weight) => sum + weight, 0);
   if (known > 0) for (let i = 0; i < weights.length; i++) weights[i]! /= known;
   return { auxiliaryTargets: new Tensor('float32', targets, [total, width]), auxiliaryWeights: new Tensor('float32', weights, [total, width]) };
 }
