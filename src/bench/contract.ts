@@ -25,6 +25,8 @@ export interface Candidate {
   readonly resolved?: Readonly<Record<string, unknown>>;
   /** A mock answers without looking: reports mark it, and no claim is made about it. */
   readonly isMock?: true;
+  /** Set on the versions of a candidate that see nothing or one frame only. */
+  readonly control?: 'blind' | 'one-frame';
   /** Mocks only: the same candidate, knowing what a question asks for. Real candidates never see an answer. */
   withTruth?(questions: ReadonlyMap<string, BenchQuestion>): Candidate;
   /** Expected time of a unit of work, for `--dry-run`. */

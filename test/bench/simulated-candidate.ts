@@ -12,13 +12,14 @@ export interface Simulation {
   readonly budgets?: readonly number[];
   /** Called at each question; may throw. */
   readonly onAsk?: (id: string) => void;
+  readonly onAdvance?: (timeSec: number | 'end') => void;
 }
 
 const frameRate = 2;
 const endSec = 60;
 
 export function simulatedCandidate(simulation: Simulation, questions?: ReadonlyMap<string, BenchQuestion>): Candidate {
-  const { method, quality, kvBytes, budgets, onAsk } = simulation;
+  const { method, quality, kvBytes, budgets, onAsk, onAdvance } = simulation;
   return {
     name: method,
     model: 'simulated-1b',
@@ -37,6 +38,7 @@ export function simulatedCandidate(simulation: Simulation, questions?: ReadonlyM
       return Promise.resolve({
         advanceTo: (timeSec) => {
           signal.throwIfAborted();
+          onAdvance?.(timeSec);
           const to = timeSec === 'end' ? endSec : timeSec;
           if (to < now) throw new Error(`time went back from ${now} to ${to}`);
           now = to;

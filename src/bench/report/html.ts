@@ -7,7 +7,7 @@ import { clock, legend, qualityCharts, stylesOf, timeCharts, type Styles } from 
 import { delayText, judgeName, keptShare } from './markdown.ts';
 import { styleSheet } from './style.ts';
 import { escapeXml } from './svg-chart.ts';
-import { captionFigures, formatBytes, formatP, formatRatio, viewsOf, type Example, type Row, type SuiteView } from './view.ts';
+import { captionFigures, formatBytes, formatP, formatRatio, isContestant, viewsOf, type Example, type Row, type SuiteView } from './view.ts';
 
 export interface HtmlOptions {
   readonly baseline?: string;
@@ -57,7 +57,7 @@ function provenance({ environment, seed, judge, startedAt, options }: BenchRecor
 
 /** First thing to read: every method against the baseline, over the suites. */
 function summary(views: readonly SuiteView[]): string {
-  const names = [...new Set(views.flatMap((view) => view.rows.filter((row) => !row.cell.isMock).map((row) => row.name)))];
+  const names = [...new Set(views.flatMap((view) => view.rows.filter(isContestant).map((row) => row.name)))];
   if (views.length < 2 || names.length === 0) return '';
   const header = views.map((view) => `<th>${escapeXml(view.suite.name)}<span class="small">${escapeXml(view.figure.name)}</span></th>`).join('');
   const body = names.map((name) => {
@@ -145,7 +145,7 @@ function verdict({ nonInferiority, excluded }: Comparison, isShort = false): str
 }
 
 function costTable({ rows }: SuiteView): string {
-  const real = rows.filter((row) => !row.cell.isMock);
+  const real = rows.filter(isContestant);
   if (real.length === 0) return '';
   const header = [
     'Method',
@@ -257,7 +257,7 @@ function tableRow(row: Row, cells: readonly string[]): string {
 }
 
 function rowClass(row: Row): string {
-  return row.isBaseline ? ' class="baseline"' : row.cell.isMock ? ' class="mock"' : '';
+  return row.isBaseline ? ' class="baseline"' : isContestant(row) ? '' : ' class="mock"';
 }
 
 function table(header: string, body: readonly string[]): string {

@@ -1,7 +1,7 @@
 // The report as Markdown: for a README, a pull request, a terminal.
 import { meteorName } from '../metrics/meteor.ts';
 import type { BenchRecord, Comparison, RecordCell } from '../run/record.ts';
-import { captionFigures, formatBytes, formatInterval, formatP, formatRatio, viewsOf, type Row, type SuiteView } from './view.ts';
+import { captionFigures, formatBytes, formatInterval, formatP, formatRatio, isContestant, viewsOf, type Row, type SuiteView } from './view.ts';
 
 export function markdownReport(record: BenchRecord, options: { readonly baseline?: string } = {}): string {
   const views = viewsOf(record, options);
@@ -94,24 +94,22 @@ function costTable(rows: readonly Row[]): string {
   ];
   return table(
     header,
-    rows
-      .filter((row) => !row.cell.isMock)
-      .map((row) => {
-        const { costs, timings } = row.cell;
-        return [
-          nameOf(row),
-          formatBytes(costs.kvBytesMean),
-          formatRatio(row.ratios.kvBytes),
-          costs.visualTokens.toLocaleString('en'),
-          formatRatio(row.ratios.visualTokens),
-          formatRatio(row.ratios.patchLayers),
-          formatRatio(row.ratios.flops),
-          keptShare(row.cell),
-          delayText(row.cell),
-          timings.framesPerSec?.toFixed(1) ?? '–',
-          formatBytes(timings.peakRssBytes),
-        ];
-      }),
+    rows.filter(isContestant).map((row) => {
+      const { costs, timings } = row.cell;
+      return [
+        nameOf(row),
+        formatBytes(costs.kvBytesMean),
+        formatRatio(row.ratios.kvBytes),
+        costs.visualTokens.toLocaleString('en'),
+        formatRatio(row.ratios.visualTokens),
+        formatRatio(row.ratios.patchLayers),
+        formatRatio(row.ratios.flops),
+        keptShare(row.cell),
+        delayText(row.cell),
+        timings.framesPerSec?.toFixed(1) ?? '–',
+        formatBytes(timings.peakRssBytes),
+      ];
+    }),
   );
 }
 
@@ -174,7 +172,7 @@ function reading({ suites }: BenchRecord): string {
 }
 
 function nameOf(row: Row): string {
-  return `${row.name}${row.isBaseline ? ' (baseline)' : ''}${row.cell.isMock ? ' (mock)' : ''}`;
+  return `${row.name}${row.isBaseline ? ' (baseline)' : ''}${row.cell.isMock ? ' (mock)' : row.cell.control === null ? '' : ' (control)'}`;
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

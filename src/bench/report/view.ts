@@ -42,7 +42,7 @@ export interface Example {
 
 export function viewsOf(
   record: BenchRecord,
-  { baseline = 'dense', examples = 6 }: { readonly baseline?: string; readonly examples?: number } = {},
+  { baseline = record.baseline, examples = 6 }: { readonly baseline?: string | undefined; readonly examples?: number | undefined } = {},
 ): SuiteView[] {
   return record.suites.map((suite) => {
     const cells = record.cells.filter((cell) => cell.suite === suite.name);
@@ -80,16 +80,16 @@ function ratiosOf(cell: RecordCell, baseline: RecordCell | null): Row['ratios'] 
   };
 }
 
+/** Neither a mock nor a control. */
+export function isContestant({ cell }: Row): boolean {
+  return !cell.isMock && cell.control === null;
+}
+
 /** Rows of one method at its budgets: one curve. */
 export function curvesOf(rows: readonly Row[]): { readonly name: string; readonly rows: readonly Row[] }[] {
-  return [
-    ...Map.groupBy(
-      rows.filter((row) => !row.cell.isMock),
-      (row) => `${row.cell.method}\u0000${row.cell.model}`,
-    ).values(),
-  ].map((group) => {
+  return [...Map.groupBy(rows.filter(isContestant), (row) => `${row.cell.method}\u0000${row.cell.model}`).values()].map((group) => {
     const { method, model } = group[0]!.cell;
-    const isAlone = new Set(rows.filter((row) => !row.cell.isMock).map((row) => row.cell.model)).size === 1;
+    const isAlone = new Set(rows.filter(isContestant).map((row) => row.cell.model)).size === 1;
     return { name: isAlone ? method : `${method} · ${model}`, rows: group.toSorted((a, b) => (a.cell.budget ?? 0) - (b.cell.budget ?? 0)) };
   });
 }
@@ -124,7 +124,7 @@ export function overTime(
 }
 
 function pickExamples(suite: RecordSuite, baseline: RecordCell, rows: readonly Row[], count: number, seed: number): Example[] {
-  const others = rows.filter((row) => row.cell !== baseline && row.cell.model === baseline.model && !row.cell.isMock);
+  const others = rows.filter((row) => row.cell !== baseline && row.cell.model === baseline.model && isContestant(row));
   const items = others.map((row) => ({ name: row.name, byId: new Map(row.cell.items.map((item) => [item.id, item])) }));
   const paths = new Map(suite.videos.map((video) => [video.id, video.path]));
   const questions = new Map(suite.questions.map((question) => [question.id, question]));

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../../core/errors.ts';
 import type { Candidate } from '../contract.ts';
+import { asBlind, asOneFrame } from '../controls.ts';
 import { streamSeconds, type BenchVideo } from '../question.ts';
 import { resolveFiles, selectVideos, type Suite } from '../suite.ts';
 import { indexVideos } from '../videos.ts';
@@ -22,6 +23,10 @@ export interface RunRequest {
   /** Values for every candidate that has a knob; without it each sweeps its own. */
   readonly budgets?: readonly number[];
   readonly seed: number;
+  /** Method that the others are compared with. Default dense. */
+  readonly baseline?: string;
+  /** Adds the baseline blind and with one frame to suites that ask for it. Default true. */
+  readonly controls?: boolean;
   /** Videos of each suite, from the first. */
   readonly limit?: number;
   /** Question or video ids to keep. */
@@ -59,6 +64,7 @@ export interface Plan {
   readonly suites: readonly PlannedSuite[];
   readonly cells: readonly Cell[];
   readonly seed: number;
+  readonly baseline: string;
 }
 
 const defaultWorldSize = 100;
@@ -79,13 +85,15 @@ export async function makePlan(request: RunRequest, known: ReadonlyMap<string, S
   );
   const suites: PlannedSuite[] = [];
   for (const one of request.suites) suites.push(await planSuite(one, request, known));
+  const baseline = request.baseline ?? 'dense';
+  const controls = request.candidates.filter((one) => one.method === baseline).flatMap((one) => [asBlind(one), asOneFrame(one)]);
   const cells = suites.flatMap((suite) =>
-    request.candidates.flatMap((candidate) => {
+    [...request.candidates, ...(suite.suite.needsControls && request.controls !== false ? controls : [])].flatMap((candidate) => {
       const budgets: readonly (number | null)[] = candidate.knob === undefined ? [null] : (request.budgets ?? candidate.knob.values);
       return budgets.map((budget): Cell => ({ key: [suite.name, candidate.name, ...(budget === null ? [] : [budget])].join('/'), suite, candidate, budget }));
     }),
   );
-  return { suites, cells, seed: request.seed };
+  return { suites, cells, seed: request.seed, baseline };
 }
 
 async function planSuite(one: SuiteRequest, request: RunRequest, known: ReadonlyMap<string, Suite>): Promise<PlannedSuite> {

@@ -1,4 +1,6 @@
 // The record of a run: everything a reader needs to trust a figure, or to compute it anew.
+import { readFile } from 'node:fs/promises';
+import { messageOf, UserError } from '../../core/errors.ts';
 import type { Accuracy } from '../metrics/accuracy.ts';
 import type { Interval, PairedDifference } from '../statistics/bootstrap.ts';
 import type { McNemar } from '../statistics/mcnemar.ts';
@@ -122,6 +124,8 @@ export interface RecordCell {
   readonly budget: number | null;
   readonly knob: string | null;
   readonly isMock: boolean;
+  /** Null for a candidate that sees the whole stream. */
+  readonly control: 'blind' | 'one-frame' | null;
   readonly resolved: Readonly<Record<string, unknown>>;
   readonly counts: Counts;
   readonly metrics: CellMetrics;
@@ -142,6 +146,8 @@ export interface BenchRecord {
   readonly environment: Environment;
   readonly options: { readonly given: unknown; readonly resolved: unknown };
   readonly seed: number;
+  /** Method that the others are compared with. */
+  readonly baseline: string;
   readonly judge: Readonly<Record<string, string | number>>;
   readonly suites: readonly RecordSuite[];
   readonly missing: readonly MissingVideo[];
@@ -151,4 +157,25 @@ export interface BenchRecord {
 /** The record without anything that differs between two equal runs: wall times, memory of the process, dates. */
 export function withoutTimes(record: BenchRecord): unknown {
   return JSON.parse(JSON.stringify(record, (key, value: unknown) => (key === 'timings' || key === 'startedAt' || key === 'finishedAt' ? undefined : value)));
+}
+
+/** Reads `record.json` of a run. @throws UserError where the file is no record, or of a version that this one does not know */
+export async function readRecord(file: string): Promise<BenchRecord> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new UserError('NO_RECORD', { what: `cannot read ${file}`, got: messageOf(cause), todo: 'name the record.json of a finished run', cause });
+  });
+  let value: { readonly kind?: unknown; readonly version?: unknown };
+  try {
+    value = JSON.parse(text) as typeof value;
+  } catch (cause) {
+    throw new UserError('NOT_A_RECORD', { what: `${file} is not JSON`, got: messageOf(cause), cause });
+  }
+  if (value.kind !== 'thalweg-bench' || value.version !== 1) {
+    throw new UserError('NOT_A_RECORD', {
+      what: `${file} is no benchmark record`,
+      got: `kind ${String(value.kind)}, version ${String(value.version)}`,
+      expected: 'kind thalweg-bench, version 1',
+    });
+  }
+  return value as unknown as BenchRecord;
 }

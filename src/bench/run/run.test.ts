@@ -10,7 +10,7 @@ import { matchJudge } from '../judge/match-judge.ts';
 import { loadSuites, type Suite } from '../suite.ts';
 import { makePlan, summarisePlan, type Plan } from './plan.ts';
 import type { Progress } from './progress.ts';
-import { withoutTimes, type BenchRecord } from './record.ts';
+import { readRecord, withoutTimes, type BenchRecord } from './record.ts';
 import { runBench, type RunOptions } from './run.ts';
 
 const dense: Simulation = { method: 'dense', quality: () => 0.8, kvBytes: (timeSec) => timeSec * 400_000 };
@@ -20,6 +20,8 @@ const merged: Simulation = {
   kvBytes: (timeSec, budget) => Math.min(timeSec * 400_000, budget! * 6144),
   budgets: [128, 512],
 };
+
+const allNames = ['streambench', 'egoschema', 'msrvtt-caption', 'streamingbench'];
 
 let root: string;
 let suites: ReadonlyMap<string, Suite>;
@@ -32,12 +34,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-function plan(options: { readonly simulations?: readonly Simulation[]; readonly seed?: number; readonly names?: readonly string[] } = {}): Promise<Plan> {
-  const { simulations = [dense, merged], seed = 1, names = ['streambench', 'egoschema', 'msrvtt-caption', 'streamingbench'] } = options;
-  return makePlan(
-    { suites: names.map((name) => ({ name, folder: path.join(root, name) })), candidates: simulations.map((one) => simulatedCandidate(one)), seed },
-    suites,
-  );
+interface PlanOptions {
+  readonly simulations?: readonly Simulation[];
+  readonly seed?: number;
+  readonly names?: readonly string[];
+  readonly controls?: boolean;
+  readonly limit?: number;
+}
+
+function plan({ simulations = [dense, merged], names = allNames, seed = 1, controls = false, ...rest }: PlanOptions = {}): Promise<Plan> {
+  const candidates = simulations.map((one) => simulatedCandidate(one));
+  return makePlan({ suites: names.map((name) => ({ name, folder: path.join(root, name) })), candidates, seed, controls, ...rest }, suites);
 }
 
 const freshFolder = () => path.join(root, `run ${count++}`);
@@ -59,7 +66,8 @@ test('two runs with one seed give the same record but for times, also with video
 test('the record on disk is the record returned, with commit, versions, machine, ids, raw output and counts', async () => {
   const folder = freshFolder();
   const record = await run(await plan(), { folder, given: { suite: ['streambench'] } });
-  expect(JSON.parse(await readFile(path.join(folder, 'record.json'), 'utf8'))).toEqual(record);
+  expect(await readRecord(path.join(folder, 'record.json'))).toEqual(record);
+  await expect(readRecord(path.join(folder, 'journal.jsonl'))).rejects.toMatchObject({ code: 'NOT_A_RECORD' });
   expect(record).toMatchObject({ kind: 'thalweg-bench', version: 1, seed: 1, options: { given: { suite: ['streambench'] } }, judge: { name: 'normalised' } });
   expect(record.environment.versions['node']).toBe(process.versions.node);
   expect(record.environment.machine.cores).toBeGreaterThan(0);
@@ -82,7 +90,7 @@ describe('a run that was killed', () => {
   beforeAll(async () => {
     const folder = freshFolder();
     asked = [];
-    what = await plan({ simulations: [{ ...dense, onAsk: (id) => asked.push(id) }, merged], names: ['streambench', 'egoschema'] });
+    what = await plan({ simulations: [{ ...dense, onAsk: (id) => asked.push(id) }, merged], names: ['streambench', 'egoschema'], limit: 2 });
     unbroken = withoutTimes(await run(what, { folder }));
     journal = await readFile(path.join(folder, 'journal.jsonl'));
   });
@@ -112,7 +120,7 @@ describe('a run that was killed', () => {
       lineEnds[4]!,
       journal.length - 1,
       journal.length,
-      ...Array.from({ length: 25 }, () => random.int(0, journal.length)),
+      ...Array.from({ length: 20 }, () => random.int(0, journal.length)),
     ];
     for (const place of places) {
       const { record, resumed } = await resumeFrom(journal.subarray(0, place));
@@ -229,6 +237,19 @@ test('proactive questions are polled every second until the model speaks', async
     [9, 29, true],
     [2, 26, true],
   ]);
+});
+
+test('EgoSchema gets the baseline blind and with one frame beside it, other suites do not', async () => {
+  const seen: (number | 'end')[] = [];
+  const watching: Simulation = { ...dense, onAdvance: (timeSec) => seen.push(timeSec) };
+  const what = await plan({ simulations: [watching, merged], names: ['egoschema', 'streambench'], controls: true });
+  expect(what.cells.filter((cell) => cell.candidate.control).map((cell) => cell.key)).toEqual(['egoschema/dense-blind', 'egoschema/dense-one-frame']);
+  const only = (keep: string) => ({ ...what, cells: what.cells.filter((cell) => cell.key === keep) });
+  const blind = await run(only('egoschema/dense-blind'));
+  expect(seen).toEqual([]);
+  expect(blind.cells[0]).toMatchObject({ control: 'blind', counts: { scored: 5 }, costs: { frames: 0 } });
+  await run(only('egoschema/dense-one-frame'));
+  expect(seen).toEqual([0, 0, 0, 0, 0]);
 });
 
 test('a dry run says what would be done and what it would cost', async () => {

@@ -22,8 +22,6 @@ export interface RunOptions {
   readonly judge: Judge;
   /** Videos worked on at once. */
   readonly parallel?: number;
-  /** Method that the others are compared with. */
-  readonly baseline?: string;
   /** Of non-inferiority, in the unit of the main figure. */
   readonly margin?: number;
   /** Runs units anew that failed in an earlier run. */
@@ -64,6 +62,7 @@ export async function runBench(plan: Plan, options: RunOptions): Promise<BenchRe
       environment,
       options: { given: options.given ?? null, resolved: resolvedOptions(plan, options) },
       seed: plan.seed,
+      baseline: plan.baseline,
       judge: options.judge.description,
       suites: plan.suites.map(recordSuite),
       missing: missingVideos(plan),
@@ -117,9 +116,8 @@ async function runUnits(
 async function recordCells(plan: Plan, results: ReadonlyMap<string, UnitResult>, options: RunOptions, signal: AbortSignal): Promise<RecordCell[]> {
   const cells: RecordCell[] = [];
   for (const cell of plan.cells) cells.push(await recordCell(plan, cell, results, options.judge, signal));
-  const baselineName = options.baseline ?? 'dense';
   return cells.map((cell) => {
-    const baseline = cells.find((other) => other.suite === cell.suite && other.model === cell.model && other.method === baselineName);
+    const baseline = cells.find((other) => other.suite === cell.suite && other.model === cell.model && other.method === plan.baseline);
     if (baseline === undefined || baseline === cell || cell.isMock) return cell;
     return {
       ...cell,
@@ -151,6 +149,7 @@ async function recordCell(plan: Plan, cell: Cell, results: ReadonlyMap<string, U
     budget: cell.budget,
     knob: cell.candidate.knob?.name ?? null,
     isMock: cell.candidate.isMock ?? false,
+    control: cell.candidate.control ?? null,
     resolved: cell.candidate.resolved ?? {},
     counts: countStatuses(items),
     metrics: summariseItems(items, recordSuite(cell.suite), plan.seed, captions),
@@ -271,7 +270,6 @@ function resolvedOptions(plan: Plan, options: RunOptions): unknown {
   return {
     suites: plan.suites.map((suite) => suite.name),
     cells: plan.cells.map((cell) => cell.key),
-    baseline: options.baseline ?? 'dense',
     margin: options.margin ?? defaultMargin,
     parallel: options.parallel ?? 1,
   };
