@@ -5,7 +5,7 @@ import type { VisionSpec } from '../contract.ts';
 
 /** How many pictures give a few hundred patches or more. */
 export function pictureCount({ columns, rows }: VisionSpec): number {
-  return Math.max(2, Math.min(8, Math.ceil(512 / (columns * rows))));
+  return Math.max(1, Math.min(8, Math.ceil(512 / (columns * rows))));
 }
 
 /** @returns float32 [pictures · P, 3 · patch²], pixels from −1 to 1 */

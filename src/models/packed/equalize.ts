@@ -5,6 +5,8 @@ import { errorsOf, ladders } from './formats.ts';
 
 /** How much of a channel's size moves: 0 none, 1 all. */
 const strengths = [0, 0.5, 0.8];
+/** Outputs of each layer that strengths are compared on. */
+const comparedOutputs = 256;
 
 /**
  * Chooses channel factors for layers that share an input: inputs are divided by them, columns of weights multiplied.
@@ -25,7 +27,9 @@ export async function chooseFactors(layers: readonly FloatLinear[], inputs: Inpu
     const divided = divideColumns(inputs, factors);
     let error = 0;
     for (const layer of layers) {
-      const [first] = await errorsOf({ ...layer, weight: multiplyColumns(layer.weight.slice(), factors) }, ladders[precision].slice(0, 1), divided);
+      const compared = Math.min(comparedOutputs, layer.outWidth);
+      const weight = multiplyColumns(layer.weight.slice(0, compared * width), factors);
+      const [first] = await errorsOf({ ...layer, weight, outWidth: compared }, ladders[precision].slice(0, 1), divided);
       error += first!;
     }
     // The inputs of calibration are a sample: prefer less change unless more clearly pays.

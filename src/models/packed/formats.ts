@@ -39,7 +39,7 @@ export const ladders: Readonly<Record<QuantizedPrecision, readonly Format[]>> = 
 export const costs: Readonly<Record<Format, number>> = { blocks4: 0.6, rows8: 1, blocks8: 2, float32: 4 };
 
 /** Outputs that are measured at most: enough to know a layer's error, and an output layer has a hundred thousand. */
-const measuredOutputs = 4096;
+const measuredOutputs = 1024;
 
 /** Rows that a layer is measured on: spread evenly, and those with the largest magnitudes, which quantisation hurts most. */
 export function sampleRows(matrix: Float32Array, width: number, evenly = 96, largest = 32): Inputs {
@@ -71,9 +71,12 @@ export async function writeLinear(layer: FloatLinear, format: Format, writer: Te
   }
 }
 
-/** Mean over rows of the square error relative to the row, of formats on those inputs. The bias is left out: it would hide an error behind a constant. */
-export async function errorsOf(layer: FloatLinear, formats: readonly Format[], inputs: Inputs): Promise<number[]> {
-  const outWidth = Math.min(measuredOutputs, layer.outWidth);
+/**
+ * Mean over rows of the square error relative to the row, of formats on those inputs. The bias is left out: it would hide an error behind a constant.
+ * @param outputs how many of the layer's outputs are measured
+ */
+export async function errorsOf(layer: FloatLinear, formats: readonly Format[], inputs: Inputs, outputs = measuredOutputs): Promise<number[]> {
+  const outWidth = Math.min(outputs, layer.outWidth);
   const sample = { ...layer, outWidth, weight: layer.weight.subarray(0, outWidth * layer.inWidth) };
   const reference = await product(sample, 'float32', inputs);
   const errors: number[] = [];

@@ -7,7 +7,7 @@ import { calibrationText } from './calibration-text.ts';
 import { openEmbedding } from './embedding.ts';
 import { StepGraph } from './step-graph.ts';
 import type { Step } from './steps.ts';
-import type { DecoderEnd, DecoderLayer } from './units.ts';
+import type { DecoderEnd } from './units.ts';
 
 const visualTokens = 64;
 const textTokens = 160;
@@ -48,7 +48,7 @@ function layerStep({ spec, weights }: Checkpoint['decoder'], index: number): Ste
       { linears: ['down'], source: { kind: 'linear', name: 'up' } },
     ],
     afterWidth: spec.width,
-    manifest: ({ linears, norms }) => ({ ...norms, ...linears }) as unknown as DecoderLayer,
+    manifest: ({ linears, norms }) => ({ ...norms, ...linears }),
     async open(parts, threads) {
       await using opened = new AsyncDisposableStack();
       const project = new StepGraph(`${name} project`, parts);

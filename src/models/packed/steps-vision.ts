@@ -6,7 +6,7 @@ import { calibrationPatches, pictureCount } from './calibration-pictures.ts';
 import { readFloat32 } from './read-tensor.ts';
 import { StepGraph } from './step-graph.ts';
 import type { Step, StepParts } from './steps.ts';
-import type { VisionEnd, VisionLayer, VisionStart } from './units.ts';
+import type { VisionEnd, VisionStart } from './units.ts';
 
 type Vision = NonNullable<Checkpoint['vision']>;
 
@@ -57,7 +57,7 @@ function layerStep({ spec, weights }: Vision, index: number): Step {
       { linears: ['up'], source: { kind: 'norm', name: 'mlpNorm' } },
     ],
     afterWidth: spec.width,
-    manifest: ({ linears, norms }) => ({ ...norms, ...linears }) as unknown as VisionLayer,
+    manifest: ({ linears, norms }) => ({ ...norms, ...linears }),
     async open(parts, threads) {
       const model = await layerGraph(name, spec, parts).open(threads);
       const count = spec.columns * spec.rows;

@@ -1,0 +1,137 @@
+// Measures one model in a process of its own, and prints a JSON object. Usage: node scripts/bench-speed-run.ts ratios|memory <checkpoint> <precision> <cache> <threads> <rounds>
+import { Decoder } from '../src/language/decoder.ts';
+import type { Piece } from '../src/language/decoder.ts';
+import { Memory } from '../src/memory/stage.ts';
+import { openCheckpoint } from '../src/models/checkpoint.ts';
+import type { Precision } from '../src/models/packed/contract.ts';
+import { openWeights } from '../src/models/packed/open.ts';
+import { onnxTime } from '../src/runtime/onnx.ts';
+import { openVisionEncoder } from '../src/vision/encoder.ts';
+import { createPreprocessor } from '../src/vision/preprocess.ts';
+import type { BareKernel, ProductShape } from './bench-speed-bare.ts';
+import { bareAttention, barePass, fastestProduct } from './bench-speed-bare.ts';
+
+const [mode, folder, precision, cache, threadCount, roundCount] = process.argv.slice(2) as [string, string, Precision, string, string, string];
+const [threads, rounds] = [Number(threadCount), Number(roundCount)];
+const prefillTokens = 512;
+
+const checkpoint = await openCheckpoint(folder);
+const baseBytes = process.resourceUsage().maxRSS * 1024;
+const openStart = performance.now();
+const vision = checkpoint.vision!;
+const { spec } = checkpoint.decoder;
+using weights = await openWeights(checkpoint, precision, cache, { threads });
+await using encoder = await openVisionEncoder(vision, weights.vision!, { threads });
+await using decoder = await Decoder.open(spec, weights.decoder, { threads, chunkTokens: prefillTokens });
+const openMs = performance.now() - openStart;
+
+const preprocessor = createPreprocessor(vision.image, vision.spec);
+const picture = { widthPx: 640, heightPx: 360, rgb: Uint8Array.from({ length: 640 * 360 * 3 }, (_, i) => (i * 31) & 255) };
+const state = encoder.open();
+const ids = (count: number) => Int32Array.from({ length: count }, (_, i) => 1 + ((i * 7919) % (spec.vocabulary - 1)));
+const text = (count: number): Piece[] => [{ kind: 'ids', ids: ids(count), origin: { kind: 'question', source: 0, timeSec: 0 } }];
+
+interface Timed {
+  readonly ms: number;
+  readonly runtimeMs: number;
+}
+
+async function timed(work: () => Promise<unknown>): Promise<Timed> {
+  const [start, before] = [performance.now(), onnxTime.ms];
+  await work();
+  return { ms: performance.now() - start, runtimeMs: onnxTime.ms - before };
+}
+
+async function frame(): Promise<Timed> {
+  using memory = await Memory.open(spec, { method: 'dense' });
+  return await timed(async () => {
+    const { tokens } = await encoder.encode(state, preprocessor.patches(picture));
+    await decoder.prefill(memory, [{ kind: 'embeddings', data: tokens, origin: { kind: 'visual', source: 0, timeSec: 0 } }], { logits: 'none' });
+  });
+}
+
+async function prefill(): Promise<Timed> {
+  using memory = await Memory.open(spec, { method: 'dense' });
+  return await timed(() => decoder.prefill(memory, text(prefillTokens), { logits: 'none' }));
+}
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+/** Median over rounds of what `take` sees in each. */
+const of = (timings: readonly Timed[], take: (timing: Timed) => number) => median(timings.map(take));
+
+if (mode === 'memory') {
+  await frame();
+  await prefill();
+  using memory = await Memory.open(spec, { method: 'dense' });
+  await decoder.prefill(memory, text(64));
+  for (let i = 0; i < 8; i++) await decoder.step(memory, 1 + i, { kind: 'answer', source: 0, timeSec: 0 });
+  console.log(JSON.stringify({ peakBytes: process.resourceUsage().maxRSS * 1024, baseBytes, packedBytes: weights.bytes, cacheBytes: state.bytes + memory.report().allocatedBytes }));
+} else {
+  const { columns, rows, width, mlpWidth, layers, heads, patchPx } = vision.spec;
+  const patches = columns * rows;
+  const { projector } = vision;
+  const shape = (count: number, inWidth: number, outWidth: number, times: number): ProductShape => ({ rows: count, inWidth, outWidth, count: times });
+  const encoderShapes = [
+    shape(patches, 3 * patchPx ** 2, width, 1),
+    shape(patches, width, width, 4 * layers),
+    shape(patches, width, mlpWidth, layers),
+    shape(patches, mlpWidth, width, layers),
+    ...(projector.kind === 'pixel-shuffle' ? [shape(encoder.tokensPerFrame, projector.inputWidth, projector.outputWidth, 1)] : [shape(patches, projector.inputWidth, projector.outputWidth, 1), shape(patches, projector.outputWidth, projector.outputWidth, 1)]),
+  ];
+  const queryWidth = spec.queryHeads * spec.headWidth;
+  const decoderShapes = (count: number) => [
+    shape(count, spec.width, queryWidth, spec.layers),
+    shape(count, spec.width, spec.kvHeads * spec.headWidth, 2 * spec.layers),
+    shape(count, queryWidth, spec.width, spec.layers),
+    shape(count, spec.width, spec.mlpWidth, 2 * spec.layers),
+    shape(count, spec.mlpWidth, spec.width, spec.layers),
+  ];
+  const attention = (count: number) => bareAttention({ rows: count, heads: spec.queryHeads, headWidth: spec.headWidth, causal: true, count: spec.layers }, threads);
+
+  await using kernels = new AsyncDisposableStack();
+  const bare = async (shapes: readonly ProductShape[], more: BareKernel): Promise<BareKernel[]> => {
+    const list = [kernels.use(more)];
+    for (const each of shapes) list.push(kernels.use(await fastestProduct(each, threads)));
+    return list;
+  };
+  const bareEncoder = await bare(encoderShapes, await bareAttention({ rows: patches, heads, headWidth: width / heads, causal: false, count: layers }, threads));
+  const barePrefill = await bare(decoderShapes(prefillTokens), await attention(prefillTokens));
+  const bareFrame = await bare(decoderShapes(encoder.tokensPerFrame), await attention(encoder.tokensPerFrame));
+  const pass = kernels.use(await barePass(weights.decoder, threads));
+  const bareTimes = new Map<BareKernel, number[]>();
+  const runBare = async (list: readonly BareKernel[]) => {
+    for (const each of list) bareTimes.set(each, [...(bareTimes.get(each) ?? []), await each.time()]);
+  };
+  const bareMs = (list: readonly BareKernel[]) => list.reduce((sum, each) => sum + each.count * median(bareTimes.get(each)!), 0);
+
+  const seen: Record<'encode' | 'prefill' | 'frame' | 'decode', Timed[]> = { encode: [], prefill: [], frame: [], decode: [] };
+  const pixels = preprocessor.patches(picture).slice();
+  using memory = await Memory.open(spec, { method: 'dense' });
+  await decoder.prefill(memory, text(64));
+  await frame();
+  // One after the other in every round, so that what else the machine does falls on all alike.
+  for (let round = 0; round < rounds; round++) {
+    await runBare(bareEncoder);
+    seen.encode.push(await timed(() => encoder.encode(state, pixels)));
+    await runBare(barePrefill);
+    seen.prefill.push(await prefill());
+    await runBare(bareFrame);
+    seen.frame.push(await frame());
+    for (let i = 0; i < 6; i++) {
+      await runBare([pass]);
+      seen.decode.push(await timed(() => decoder.step(memory, 1 + i, { kind: 'answer', source: 0, timeSec: 0 })));
+    }
+  }
+  const outside = ({ ms, runtimeMs }: Timed) => 1 - runtimeMs / ms;
+  const ms = ({ ms: total }: Timed) => total;
+  console.log(
+    JSON.stringify({
+      openMs,
+      encode: { ms: of(seen.encode, ms), bareMs: bareMs(bareEncoder), kernels: bareEncoder.map(({ name, count }) => `${count} × ${name}`) },
+      prefill: { tokens: prefillTokens, ms: of(seen.prefill, ms), bareMs: bareMs(barePrefill), kernels: barePrefill.map(({ name, count }) => `${count} × ${name}`) },
+      decode: { ms: of(seen.decode, ms), bareMs: bareMs([pass]), outsideRatio: of(seen.decode, outside) },
+      frame: { ms: of(seen.frame, ms), bareMs: bareMs(bareEncoder) + bareMs(bareFrame), outsideRatio: of(seen.frame, outside) },
+    }),
+  );
+}
