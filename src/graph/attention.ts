@@ -1,4 +1,5 @@
 // Attention over several blocks of keys under one softmax, with a gradient of its own that touches the scores as few times as possible.
+import { unbroadcast } from './gradient-elementwise.ts';
 import { withGradient } from './gradient.ts';
 import type { Value } from './graph.ts';
 import { add, concat, mul, reduceSum, reshape, softmax, split, sub } from './ops.ts';
@@ -13,7 +14,7 @@ export interface AttentionBlock {
   readonly key: Value;
   /** float32 [..., S, D] */
   readonly value: Value;
-  /** float32, broadcast to `biasShape` and added to the scores (a mask holds a large negative number); no gradient passes it. */
+  /** float32, broadcast to `biasShape` and added to the scaled scores (a mask holds a large negative number). */
   readonly bias?: Value;
   /** The scores' shape [..., S] while the bias is added, when it has other axes than [..., M', S]. */
   readonly biasShape?: readonly number[];
@@ -38,8 +39,9 @@ export function blockAttention(query: Value, blocks: readonly AttentionBlock[], 
   const probabilities = jointSoftmax(scores);
   const shares = blocks.map((block, i) => reshape(fusedMatmul(probabilities[i]!, block.value), shape));
   const output = shares.reduce(add);
-  const inputs = [query, ...blocks.flatMap(({ key, value }) => [key, value])];
-  return withGradient(output, inputs, (gradient) => {
+  const biases = blocks.flatMap(({ bias }) => (bias ? [bias] : []));
+  const inputs = [query, ...blocks.flatMap(({ key, value }) => [key, value]), ...biases];
+  return withGradient(output, inputs, (gradient, wanted) => {
     // Σ_j P_ij·dP_ij equals dO_i·O_i: a sum over D channels in place of one over S keys.
     const rowSum = reduceSum(mul(gradient, output), [-1]);
     const parts = blocks.map((block, i) => {
@@ -50,9 +52,16 @@ export function blockAttention(query: Value, blocks: readonly AttentionBlock[], 
         query: reshape(fusedMatmul(score, block.key, { alpha: scale }), shape),
         key: fusedMatmul(score, q, { transA: true, alpha: scale }),
         value: fusedMatmul(probabilities[i]!, down, { transA: true }),
+        score,
       };
     });
-    return [parts.map((part) => part.query).reduce(add), ...parts.flatMap(({ key, value }) => [key, value])];
+    const biased = parts.flatMap(({ score }, i) => {
+      const { bias, biasShape } = blocks[i]!;
+      if (!bias) return [];
+      // Masks are most biases, and nobody asks for their gradient.
+      return [wanted[inputs.indexOf(bias)] ? unbroadcast(biasShape ? reshape(score, biasShape) : score, bias) : undefined];
+    });
+    return [parts.map((part) => part.query).reduce(add), ...parts.flatMap(({ key, value }) => [key, value]), ...biased];
   });
 }
 

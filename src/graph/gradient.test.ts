@@ -108,6 +108,10 @@ const cases: Readonly<Record<string, Case>> = {
         0.5,
       ),
   },
+  'attention with a learned bias': {
+    shapes: [[2, 6, 4], [2, 5, 4], [2, 5, 4], [2, 1, 1, 5], [2, 6, 1]],
+    build: ([q, k, v, bias, other]) => blockAttention(q!, [{ key: k!, value: v!, bias: bias!, biasShape: [2, 3, 2, 5] }, { key: v!, value: k!, bias: other! }], 0.5),
+  },
   softmaxCrossEntropy: { shapes: [[4, 5]], build: ([x], graph) => ops.mul(softmaxCrossEntropy(x!, ints(graph, [1, 4, 0, 0], [4]), floats(graph, [0.5, 0.25, 0, 0.25], [4])).loss, graph.scalar(1.7)) },
   'softmaxCrossEntropy, weights of one row per class': { shapes: [[3, 5]], build: ([x], graph) => ops.reduceSum(ops.mul(ops.logSoftmax(x!), oneHot(ints(graph, [1, 4, 0], [3]), 5)), [0, 1]) },
   binaryCrossEntropy: { shapes: [[4, 3]], build: ([x], graph) => binaryCrossEntropy(x!, floats(graph, Array.from({ length: 12 }, (_, i) => (i % 3) / 2), [4, 3]), floats(graph, [1, 0, 2, 0.5], [4, 1])) },

@@ -84,6 +84,8 @@ export interface TrainNanoOptions {
   /** Gets `prompt/` (tokenizer), `clips/` (made clips), `run/` (checkpoints, log, curves) and at the end `model/`. */
   readonly folder: string;
   readonly threads?: number;
+  /** Keep the threads awake between operators: for a machine that does nothing else. */
+  readonly spinning?: boolean;
   readonly checkpointEverySec?: number;
   readonly logEverySteps?: number;
   readonly evaluateEverySteps?: number;
@@ -140,6 +142,7 @@ export async function trainNano(options: TrainNanoOptions): Promise<TrainingResu
     logEverySteps: options.logEverySteps ?? 20,
     evaluateEverySteps: options.evaluateEverySteps ?? 500,
     evaluate: (weights) => heldOut(recipe, longest, sourceOptions('test', recipe.evaluationClips), weights, threads),
+    ...(options.spinning !== undefined && { spinning: options.spinning }),
     ...(options.signal && { signal: options.signal }),
     ...(options.onProgress && { onProgress: options.onProgress }),
   });

@@ -19,6 +19,8 @@ export interface OptimiserOptions {
   /** Batches whose gradients are averaged before one step. */
   readonly accumulation: number;
   readonly threads: number;
+  /** Keep the threads awake between operators: for a machine that does nothing else. */
+  readonly spinning?: boolean;
 }
 
 export interface Batch {
@@ -43,7 +45,7 @@ export function createOptimiser(store: ParameterStore, forward: (variant: string
   const open = async (key: string, build: () => Uint8Array) => {
     const known = models.get(key);
     if (known) return known;
-    const model = await openOnnx(build(), { threads: options.threads });
+    const model = await openOnnx(build(), { threads: options.threads, spinning: options.spinning ?? false });
     models.set(key, model);
     return model;
   };
