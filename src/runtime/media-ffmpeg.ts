@@ -19,6 +19,11 @@ import {
 import { constants } from 'node:os';
 import { MediaError } from '../core/errors.ts';
 
+// Each open live source keeps one of libuv's threads waiting for its next packet. Of the four there are by default, four silent cameras take
+// all, and file reads, DNS and every other decoder stand still until a time-out. The pool takes its size when it is first used; who wants another
+// size, or uses it before, sets the variable for the process.
+process.env['UV_THREADPOOL_SIZE'] ??= '32';
+
 // FFmpeg writes to standard error by default; everything worth saying reaches the user as an error or an event.
 Log.setLevel(AV_LOG_QUIET);
 

@@ -20,6 +20,14 @@ import { END_OF_FILE, INVALID_DATA, checked, mediaErrorOf, redactAddress } from 
 const IO_BUFFER_BYTES = 64 * 1024;
 const MICROSECONDS = 1_000_000;
 
+/**
+ * Inputs with a thread that may be waiting for data. A process that exits joins its threads first, and would hang with them, so they are woken.
+ */
+const openInputs = new Set<() => void>();
+process.on('exit', () => {
+  for (const interrupt of openInputs) interrupt();
+});
+
 /** What FFmpeg can open: an address or path, a whole file in memory, or a stream of bytes. */
 export type MediaInput = string | Uint8Array | Readable;
 
@@ -73,6 +81,8 @@ export async function openPacketInput(input: MediaInput, options: PacketInputOpt
     format.interrupt();
   };
   const onAbort = () => interrupt('abort');
+  openInputs.add(onAbort);
+  stack.defer(() => void openInputs.delete(onAbort));
   signal?.addEventListener('abort', onAbort, { once: true });
   stack.defer(() => signal?.removeEventListener('abort', onAbort));
   const watchdog = createWatchdog(timeoutSec, () => interrupt('timeout'));

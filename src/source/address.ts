@@ -19,6 +19,9 @@ const DEVICE_FORMATS: Readonly<Record<string, string>> = { linux: 'v4l2', darwin
 const CAPTURE_FORMATS = new Set(['v4l2', 'video4linux2', 'avfoundation', 'dshow', 'gdigrab', 'x11grab', 'xcbgrab', 'kmsgrab', 'fbdev', 'decklink']);
 const LIVE_PROTOCOLS = new Set(['rtsp', 'rtsps', 'rtmp', 'rtmps', 'rtmpt', 'rtmpe', 'udp', 'rtp', 'srt', 'rist', 'tcp', 'mms', 'mmsh', 'zmq', 'unix']);
 
+/** A recording whose connection is cut goes on from the byte it had; live streams have none, and are opened again as a whole. */
+const HTTP_RESUME = { reconnect: 1, reconnect_delay_max: 5 };
+
 /**
  * FFmpeg waits up to 5 s for sound that a stream may announce and never send (RTMP does), and for 20 pictures to guess a rate that nobody asks
  * for. What the first second does not say, the decoder finds out by itself.
@@ -49,7 +52,7 @@ export function parseAddress(address: string, platform: string = process.platfor
 
   const protocol = /^([a-z][a-z0-9+.-]+):\/\//i.exec(address)?.[1]?.toLowerCase();
   if (protocol === undefined || protocol === 'file') return { kind: 'file', target: protocol === 'file' ? pathOfFileUrl(address) : address, live: false, formatOptions: {} };
-  if (protocol === 'http' || protocol === 'https') return { kind: 'network', target: address, live: 'by-content', formatOptions: {} };
+  if (protocol === 'http' || protocol === 'https') return { kind: 'network', target: address, live: 'by-content', formatOptions: HTTP_RESUME };
   const live = LIVE_PROTOCOLS.has(protocol);
   return { kind: 'network', target: address, live, formatOptions: { ...(live ? QUICK_PROBE : {}), ...networkOptionsOf(protocol) } };
 }
