@@ -5,7 +5,6 @@ import { methodNamed } from '../core/methods.ts';
 import { Decoder, type Piece } from '../language/decoder.ts';
 import { generate } from '../language/generate.ts';
 import type { SamplingOptions } from '../language/sampler.ts';
-import type { TokenOrigin } from '../memory/contract.ts';
 import { Memory } from '../memory/stage.ts';
 import { openCheckpoint } from '../models/checkpoint.ts';
 import type { Checkpoint, GenerationDefaults, PromptPart } from '../models/contract.ts';
@@ -16,6 +15,7 @@ import { openVisionEncoder, type VisionEncoder } from '../vision/encoder.ts';
 import { createPreprocessor, type Preprocessor } from '../vision/preprocess.ts';
 import { VisionStream, visionMethods } from '../vision/stage.ts';
 import type { GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
+import { framePieces } from './frame-pieces.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
 
 /** Longest answer unless the caller says otherwise. */
@@ -115,26 +115,28 @@ export class Engine implements AsyncDisposable {
     const runtimeStart = onnxTime.ms;
     const patches = this.#preprocessor.patches(frame);
     const preprocessed = performance.now();
-    const { tokens, places, recomputed } = await stream.vision.see(patches, frame.timeSec, signal);
+    const visual = await stream.vision.see(patches, frame.timeSec, signal);
     const seen = performance.now();
 
-    const { before, after } = this.checkpoint.prompt.stream.frame({ turn: stream.turn, framesBefore: stream.framesInTurn, timeSec: frame.timeSec });
-    const wrap = { kind: 'wrap', source: stream.frames, timeSec: frame.timeSec } as const;
-    if (!stream.opened) {
-      await this.#decoder.prefill(stream.memory, this.#opening(stream), { logits: 'none', ...abort });
-      stream.opened = true;
+    const text = this.checkpoint.prompt.stream.frame({ turn: stream.turn, framesBefore: stream.framesInTurn, timeSec: frame.timeSec });
+    const pieces = framePieces(visual, text, this.#encoder.tokensPerFrame, { source: stream.frames, timeSec: frame.timeSec });
+    try {
+      if (!stream.opened) {
+        await this.#decoder.prefill(stream.memory, this.#opening(stream), { logits: 'none', ...abort });
+        stream.opened = true;
+      }
+      await this.#decoder.prefill(stream.memory, pieces, { logits: 'none', ...abort });
+    } catch (error) {
+      // What vision holds to be known never reached the memory.
+      stream.vision.restart();
+      throw error;
     }
-    const pieces: Piece[] = [
-      { kind: 'ids', ids: before, origin: wrap },
-      ...visualPieces(tokens, places, { kind: 'visual', source: stream.frames, timeSec: frame.timeSec }),
-      { kind: 'ids', ids: after, origin: wrap },
-    ];
-    await this.#decoder.prefill(stream.memory, pieces, { logits: 'none', ...abort });
+    if (visual.standing) stream.memory.standOn(visual.standing);
     stream.frames++;
     stream.framesInTurn++;
     stream.timeSec = frame.timeSec;
     return {
-      report: { index: frame.index, timeSec: frame.timeSec, pictureType: frame.pictureType, patchesRecomputed: recomputed, patches: this.#encoder.patches, visualTokens: places.length, memory: stream.memory.report() },
+      report: { index: frame.index, timeSec: frame.timeSec, pictureType: frame.pictureType, patchesRecomputed: visual.recomputed, patches: this.#encoder.patches, visualTokens: visual.places.length, memory: stream.memory.report() },
       preprocessMs: preprocessed - start,
       visionMs: seen - preprocessed,
       prefillMs: performance.now() - seen,
@@ -247,19 +249,6 @@ export class Engine implements AsyncDisposable {
       }
     });
   }
-}
-
-/** Visual tokens as pieces, one for each run of neighbouring places, so that every token keeps its true place. */
-function visualPieces(tokens: Float32Array, places: Int32Array, origin: TokenOrigin): Piece[] {
-  const width = tokens.length / places.length;
-  const pieces: Piece[] = [];
-  for (let from = 0; from < places.length; ) {
-    let to = from + 1;
-    while (to < places.length && places[to] === places[to - 1]! + 1) to++;
-    pieces.push({ kind: 'embeddings', data: tokens.subarray(from * width, to * width), origin: { ...origin, firstPlace: places[from]! } });
-    from = to;
-  }
-  return pieces;
 }
 
 /** How the checkpoint wants its text written: by its `generation_config.json`, greedy unless that says to sample. */

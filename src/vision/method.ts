@@ -1,6 +1,7 @@
 // The contract of vision methods: which patches of a frame are recomputed and which visual tokens go on. A method decides; the stage moves the data.
 import type { z } from 'zod';
 import type { MethodInfo } from '../core/methods.ts';
+import type { TokenLayout } from './projector.ts';
 
 /** Numbers that cost something to get, and that a method gets only when it says that it needs them. */
 export type VisionNeed =
@@ -27,6 +28,10 @@ export interface TokenView {
   readonly changed: Int32Array;
   /** float32 [tokens, width] */
   readonly tokens: Float32Array;
+  /** Whether the frame was computed whole because there was nothing before it: the first, or the one after a failure. */
+  readonly first: boolean;
+  /** float32 [P]: as `PatchView.difference`. Absent unless needed, and in a first frame. */
+  readonly difference?: Float32Array;
 }
 
 /** One stream's decisions. All state of a method lives here. The first frame of a stream is computed whole without asking. */
@@ -37,7 +42,7 @@ export interface VisionMethodStream {
   tokens?(view: TokenView): Int32Array | undefined;
 }
 
-/** How much a method computes. `fixed`: the knob is a number of patches; `adaptive`: a threshold. A benchmark sweeps the knob. */
+/** How much a method computes and passes on. `fixed`: the knob is a number or a share; `adaptive`: a threshold. A benchmark sweeps the knob. */
 export interface VisionBudget<O> {
   readonly kind: 'fixed' | 'adaptive';
   /** The option that the budget is set by. */
@@ -48,12 +53,16 @@ export interface VisionBudget<O> {
   readonly sweep: readonly number[];
   /** The most patches that the options let a frame recompute, of `count`; adaptive methods promise none. */
   limit?(options: O, count: number): number;
+  /** The most tokens that the options let a frame pass on, of `count`; adaptive methods promise none. */
+  tokens?(options: O, count: number): number;
 }
 
 export interface VisionContext {
   /** Patches across and down. */
   readonly columns: number;
   readonly rows: number;
+  /** Visual tokens, and the patches that each is made of. */
+  readonly layout: TokenLayout;
 }
 
 /** A vision method: the default export of a file in `methods/`. */
@@ -63,6 +72,8 @@ export interface VisionMethod<O extends object = Readonly<Record<string, unknown
   readonly needs: readonly VisionNeed[];
   /** Absent: computes everything. */
   readonly budget?: VisionBudget<O>;
+  /** A dropped token is one that still shows what the last one from its place showed: the memory counts how long that one stands. */
+  readonly runLengths?: true;
   open(options: O, context: VisionContext): VisionMethodStream;
 }
 

@@ -88,6 +88,34 @@ describe.each([...methods])('vision method %s', (_name, method) => {
     }
   });
 
+  test('every token of a frame goes on, is merged into one that does, or is dropped on purpose', async () => {
+    const budget = method.budget;
+    for (const knob of budget?.sweep ?? [undefined]) {
+      const given = knob === undefined ? {} : { [budget!.knob]: knob };
+      const most = budget?.tokens?.(method.options.parse(given), encoder.tokensPerFrame) ?? encoder.tokensPerFrame;
+      const stream = new VisionStream(encoder, method, given);
+      for (const [index, frame] of video(9, 4).entries()) {
+        const { tokens, places, counts, standing } = await stream.see(frame, index);
+        expect(places.length).toBeLessThanOrEqual(most);
+        expect(tokens).toHaveLength(places.length * encoder.tokenWidth);
+        if (counts) expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(places.length);
+        if (method.runLengths && standing) expect([...places, ...standing].sort((a, b) => a - b)).toEqual(Array.from({ length: encoder.tokensPerFrame }, (_, place) => place));
+        else expect(standing).toBeUndefined();
+      }
+    }
+  });
+
+  test('after a restart the next frame goes on as a first frame does', async () => {
+    const [fresh, restarted] = [new VisionStream(encoder, method), new VisionStream(encoder, method)];
+    const [frame] = video(10, 1) as [Float32Array];
+    const first = await fresh.see(frame, 0);
+    await restarted.see(frame, 0);
+    restarted.restart();
+    const again = await restarted.see(frame, 1);
+    expect(again.tokens).toEqual(first.tokens);
+    expect(again.recomputed).toBe(encoder.patches);
+  });
+
   test('an aborted frame is made good by the next', async () => {
     const stream = new VisionStream(encoder, method);
     const [first, second] = video(5, 2);
@@ -104,8 +132,9 @@ describe('the stage', () => {
   test('drops and merges tokens as planned', async () => {
     const [frame] = video(6, 1);
     const dense = await encoder.encode(encoder.open(), frame!);
-    const { tokens, places } = await new VisionStream(encoder, only(Int32Array.of(-1, 0, 1, 0))).see(frame!, 0);
+    const { tokens, places, counts } = await new VisionStream(encoder, only(Int32Array.of(-1, 0, 1, 0))).see(frame!, 0);
     expect([...places]).toEqual([1, 2]);
+    expect([...counts!]).toEqual([2, 1]);
     const width = encoder.tokenWidth;
     for (let i = 0; i < width; i++) {
       expect(tokens[i]).toBeCloseTo((dense.tokens[width + i]! + dense.tokens[3 * width + i]!) / 2, 5);

@@ -17,6 +17,10 @@ export interface SeenFrame {
   readonly tokens: Float32Array;
   /** int32 [N]: the place of each in the frame, row by row from the top; of merged ones the first. */
   readonly places: Int32Array;
+  /** float32 [N]: tokens that each was merged from. Absent where none was. */
+  readonly counts?: Float32Array;
+  /** int32: places of dropped tokens whose last one still stands, for methods that know run lengths. */
+  readonly standing?: Int32Array;
   /** Patches that were recomputed. */
   readonly recomputed: number;
 }
@@ -27,6 +31,7 @@ export class VisionStream {
   readonly #state: VisionState;
   readonly #method: VisionMethodStream;
   readonly #needsDifference: boolean;
+  readonly #runLengths: boolean;
   /** float32 [P, 3·patch²]: the pixels that each patch was last computed from. */
   readonly #computedFrom: Float32Array;
   readonly #difference: Float32Array;
@@ -39,7 +44,8 @@ export class VisionStream {
     this.#encoder = encoder;
     this.#state = encoder.open();
     ({ columns: this.#columns, rows: this.#rows } = encoder.grid);
-    this.#method = method.open(parseOptions(method.options, options, 'vision method'), encoder.grid);
+    this.#method = method.open(parseOptions(method.options, options, 'vision method'), { ...encoder.grid, layout: encoder.layout });
+    this.#runLengths = method.runLengths === true;
     this.#needsDifference = method.needs.includes('difference');
     this.#computedFrom = new Float32Array(this.#needsDifference ? encoder.patches * encoder.patchLength : 0);
     this.#difference = new Float32Array(this.#needsDifference ? encoder.patches : 0);
@@ -57,13 +63,20 @@ export class VisionStream {
    * @throws UserError when the method's plan is not one
    */
   async see(patches: Float32Array, timeSec: number, signal?: AbortSignal): Promise<SeenFrame> {
+    const first = !this.#state.valid;
     const rows = this.#plan(patches, timeSec);
     const { tokens, changed } = await this.#encoder.encode(this.#state, patches, { rows, ...(signal && { signal }) });
     this.#remember(patches, rows);
     const { layout, tokenWidth } = this.#encoder;
-    const to = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, tokens });
+    const to = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, tokens, first, ...(this.#needsDifference && !first && { difference: this.#difference }) });
     if (!to) return { tokens, places: this.#state.allRows.subarray(0, layout.count), recomputed: rows.length };
-    return { ...gathered(tokens, to, layout.count, tokenWidth), recomputed: rows.length };
+    const standing = this.#runLengths && { standing: this.#state.allRows.filter((token) => to[token] === -1) };
+    return { ...gathered(tokens, to, layout.count, tokenWidth), ...standing, recomputed: rows.length };
+  }
+
+  /** Forgets the last frame, for one that went no further: the next is computed whole. */
+  restart(): void {
+    this.#state.valid = false;
   }
 
   #plan(patches: Float32Array, timeSec: number): Int32Array {
@@ -94,7 +107,7 @@ function meanDifference(a: Float32Array, b: Float32Array, into: Float32Array): v
 }
 
 /** The tokens of a plan: dropped ones gone, merged ones averaged. */
-function gathered(tokens: Float32Array, to: Int32Array, count: number, width: number): Pick<SeenFrame, 'tokens' | 'places'> {
+function gathered(tokens: Float32Array, to: Int32Array, count: number, width: number): Pick<SeenFrame, 'tokens' | 'places' | 'counts'> {
   if (to.length !== count) throw new UserError('VISION_PLAN', { what: 'a vision method planned for another number of tokens', got: String(to.length), expected: String(count) });
   const places: number[] = [];
   const members: number[] = [];
@@ -110,5 +123,6 @@ function gathered(tokens: Float32Array, to: Int32Array, count: number, width: nu
   for (const [target, shared] of members.entries()) {
     if (shared > 1) for (let i = 0; i < width; i++) sums[target * width + i]! /= shared;
   }
-  return { tokens: sums.subarray(0, places.length * width), places: Int32Array.from(places) };
+  const merged = members.some((shared) => shared > 1);
+  return { tokens: sums.subarray(0, places.length * width), places: Int32Array.from(places), ...(merged && { counts: Float32Array.from(members) }) };
 }

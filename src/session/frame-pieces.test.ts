@@ -1,0 +1,23 @@
+// A frame of which vision left some tokens out.
+import { expect, test } from 'vitest';
+import { framePieces } from './frame-pieces.ts';
+
+const text = { before: Int32Array.of(7), after: Int32Array.of(8, 9) };
+const of = { source: 3, timeSec: 1.5 };
+
+test('tokens left out leave gaps before those that follow them, and before the text', () => {
+  const seen = { tokens: Float32Array.of(1, 1, 2, 2, 5, 5), places: Int32Array.of(1, 2, 5), counts: Float32Array.of(1, 4, 2), recomputed: 6 };
+  expect(framePieces(seen, text, 8, of)).toEqual([
+    { kind: 'ids', ids: Int32Array.of(7), origin: { kind: 'wrap', source: 3, timeSec: 1.5 } },
+    { kind: 'embeddings', data: Float32Array.of(1, 1, 2, 2), origin: { kind: 'visual', source: 3, timeSec: 1.5, firstPlace: 1, gap: 1, tokens: Float32Array.of(1, 4) } },
+    { kind: 'embeddings', data: Float32Array.of(5, 5), origin: { kind: 'visual', source: 3, timeSec: 1.5, firstPlace: 5, gap: 2, tokens: Float32Array.of(2) } },
+    { kind: 'ids', ids: Int32Array.of(8, 9), origin: { kind: 'wrap', source: 3, timeSec: 1.5, gap: 2 } },
+  ]);
+});
+
+test('a whole frame is one piece without gaps; a frame without tokens is its text alone', () => {
+  const whole = framePieces({ tokens: new Float32Array(6), places: Int32Array.of(0, 1, 2), recomputed: 3 }, text, 3, of);
+  expect(whole.map(({ origin }) => origin.gap ?? 0)).toEqual([0, 0, 0]);
+  const none = framePieces({ tokens: new Float32Array(0), places: new Int32Array(0), recomputed: 0 }, text, 3, of);
+  expect(none.map(({ kind, origin }) => [kind, origin.gap ?? 0])).toEqual([['ids', 0], ['ids', 0]]);
+});
