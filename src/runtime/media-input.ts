@@ -3,7 +3,6 @@ import { Dictionary, FormatContext, IOContext, InputFormat } from 'node-av';
 import type { Packet, Stream } from 'node-av';
 import {
   AVDISCARD_ALL,
-  AVERROR_EXIT,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
   AVSEEK_CUR,
@@ -15,6 +14,7 @@ import {
 } from 'node-av/constants';
 import type { Readable } from 'node:stream';
 import { MediaError, UserError } from '../core/errors.ts';
+import { serveBytes } from './media-byte-server.ts';
 import { END_OF_FILE, INVALID_DATA, checked, mediaErrorOf, redactAddress } from './media-ffmpeg.ts';
 
 const IO_BUFFER_BYTES = 64 * 1024;
@@ -74,10 +74,10 @@ export async function openPacketInput(input: MediaInput, options: PacketInputOpt
   format.allocContext();
   stack.defer(() => format.closeInput());
   let stop: 'no' | 'timeout' | 'abort' = 'no';
-  const bytes = typeof input === 'string' ? undefined : input instanceof Uint8Array ? ioOfBytes(input) : ioOfReadable(input);
+  const served = typeof input === 'string' || input instanceof Uint8Array ? undefined : stack.use(await serveBytes(input));
+  const address = typeof input === 'string' ? input : (served?.address ?? '');
   const interrupt = (reason: 'timeout' | 'abort'): void => {
     if (stop === 'no') stop = reason;
-    bytes?.cancel();
     format.interrupt();
   };
   const onAbort = () => interrupt('abort');
@@ -96,18 +96,21 @@ export async function openPacketInput(input: MediaInput, options: PacketInputOpt
     watchdog.disarm();
     // The other side of an interruption may have any code: the reason is known here.
     if (code < 0 && (stop as string) === 'abort') signal?.throwIfAborted();
+    const streamFailure = code < 0 ? served?.failure() : undefined;
+    if (streamFailure !== undefined) throw new MediaError('MEDIA_STREAM_FAILED', { what: during, got: `a failure of the stream that was handed over: ${streamFailure.message}`, cause: streamFailure });
     if (code < 0 && (stop as string) === 'timeout') {
       throw new MediaError('MEDIA_TIMEOUT', { what: during, got: `no data for ${timeoutSec} s`, todo: 'check that the source is sending, or allow more time with `timeoutSec`', cause: mediaErrorOf(code, during) });
     }
     return code;
   }
 
-  if (bytes !== undefined) {
-    format.pb = bytes.io;
-    stack.defer(() => bytes.io.freeContext());
+  if (input instanceof Uint8Array) {
+    const io = ioOfBytes(input);
+    format.pb = io;
+    stack.defer(() => io.freeContext());
   }
   using dictionary = Dictionary.fromObject({ ...options.formatOptions });
-  checkOpened(await guarded(what, () => format.openInput(typeof input === 'string' ? input : '', inputFormat, dictionary)), what);
+  checkOpened(await guarded(what, () => format.openInput(address, inputFormat, dictionary)), what);
   const container = format.iformat?.name ?? 'unknown';
   // FFmpeg draws any text file with a fitting name as an ANSI terminal; nobody means that.
   if (container === 'tty' && options.format === undefined) throw mediaErrorOf(INVALID_DATA, what);
@@ -179,13 +182,7 @@ function createWatchdog(timeoutSec: number, onSilence: () => void): { arm(): voi
   return { arm: () => (armedMs = performance.now()), disarm: () => (armedMs = Infinity), close: () => clearInterval(timer) };
 }
 
-interface CancellableIo {
-  readonly io: IOContext;
-  /** Ends a read that waits for bytes. */
-  cancel(): void;
-}
-
-function ioOfBytes(bytes: Uint8Array): CancellableIo {
+function ioOfBytes(bytes: Uint8Array): IOContext {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let position = 0;
   const io = new IOContext();
@@ -205,32 +202,5 @@ function ioOfBytes(bytes: Uint8Array): CancellableIo {
       return BigInt(position);
     },
   );
-  return { io, cancel: () => undefined };
-}
-
-function ioOfReadable(readable: Readable): CancellableIo {
-  const iterator = readable[Symbol.asyncIterator]() as AsyncIterator<Uint8Array | string>;
-  let rest: Buffer = Buffer.alloc(0);
-  let cancelled = false;
-  const cancellation = Promise.withResolvers<undefined>();
-  const io = new IOContext();
-  io.allocContextWithCallbacks(IO_BUFFER_BYTES, 0, async (size) => {
-    while (rest.length === 0) {
-      if (cancelled) return AVERROR_EXIT;
-      const step = await Promise.race([iterator.next(), cancellation.promise]);
-      if (step === undefined) return AVERROR_EXIT;
-      if (step.done) return null;
-      rest = typeof step.value === 'string' ? Buffer.from(step.value, 'binary') : Buffer.from(step.value.buffer, step.value.byteOffset, step.value.byteLength);
-    }
-    const chunk = rest.subarray(0, size);
-    rest = rest.subarray(chunk.length);
-    return chunk;
-  });
-  return {
-    io,
-    cancel() {
-      cancelled = true;
-      cancellation.resolve(undefined);
-    },
-  };
+  return io;
 }
