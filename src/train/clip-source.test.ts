@@ -10,7 +10,7 @@ import type { ClipSource, ClipSourceOptions } from './clip-source.ts';
 import { openClipSource } from './clip-source.ts';
 import { writeCheckpointFiles } from './export.ts';
 import { createParameters } from './parameters.ts';
-import { openTrainingPrompt } from './prompt.ts';
+import { createClipTokeniser, openTrainingPrompt } from './prompt.ts';
 import type { TrainerOptions } from './trainer.ts';
 import { train } from './trainer.ts';
 import type { VlmConfig } from './vlm-config.ts';
@@ -59,6 +59,34 @@ describe('training clips', () => {
     expect(said).toMatch(/^What colour is this\?\nAssistant: (red|green|blue|yellow)(\nUser: And before\?\nAssistant: (red|green|blue|yellow))?$/);
     expect(source.counts).toEqual({ questions: expect.any(Number) as number, dropped: 0 });
     expect(source.counts.questions).toBeGreaterThan(10);
+  });
+
+  it('follow a dialogue that stands between the frames, as rendered by the chat template', async () => {
+    const prompt = await openTrainingPrompt(options.promptFolder, config);
+    const tokens = vlmSizes(config).tokensPerFrame;
+    const tokenise = createClipTokeniser(prompt, config);
+    const turn = (timeSec: number, question: string, answer: string) => ({ timeSec, question, answer, label: '', evidenceSec: timeSec });
+    const clip = { timesSec: [0, 1, 2], patches: new Uint8Array(3 * 4 * 192), threads: [[turn(1, 'What colour is this?', 'red')], [turn(2, 'And before?', 'blue')], [turn(1, 'And before?', 'green')], [turn(0, 'And before?', 'yellow')]] };
+    const image = { kind: 'image' } as const;
+    const text = (said: string) => ({ kind: 'text', text: said }) as const;
+    let spoken = 0;
+    for (let seed = 0; seed < 20; seed++) {
+      const sample = tokenise(clip, { first: 0, count: 3 }, { turns: 1, prefixTokens: 64 }, createRandom(seed));
+      if (sample.threads.length === 4 || !prompt.decode(sample.prefix.ids.filter((id) => id >= 0)).includes('red')) continue;
+      spoken++;
+      for (const [thread] of sample.threads) {
+        const dialogue = [
+          { role: 'user', parts: [image, image, text('What colour is this?')] },
+          { role: 'assistant', parts: [text('red')] },
+          { role: 'user', parts: [...(thread!.frames === 3 ? [image] : []), text('And before?')] },
+        ] as const;
+        // Asked before the dialogue began, it follows its frame alone.
+        const turns = thread!.frames === 1 ? ([{ role: 'user', parts: [image, text('And before?')] }] as const) : dialogue;
+        const whole = prompt.render(turns, { generate: true }).flatMap((part) => (part.kind === 'text' ? [...part.ids] : Array<number>(tokens).fill(-1)));
+        expect([...sample.prefix.ids.subarray(0, sample.prefix.ends[thread!.frames]), ...thread!.prompt]).toEqual(whole);
+      }
+    }
+    expect(spoken).toBeGreaterThan(0);
   });
 
   it('are made once and read from disk after; a damaged one is made again', async () => {

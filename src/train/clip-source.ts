@@ -24,6 +24,8 @@ export interface ClipSourceOptions extends OpenClips {
   /** Frames that every made clip has. */
   readonly framesPerClip: number;
   readonly seed: string;
+  /** Questions that stand in a clip's prefix, asked and answered, at most; default 0. */
+  readonly spokenTurns?: number;
   /** Batches fetched ahead; default 3. */
   readonly ahead?: number;
 }
@@ -36,7 +38,7 @@ export interface ClipSource extends BatchSource, AsyncDisposable {
 /** Opens a data worker. Clips come in a new order at every pass over them, each time with other questions first and, where a stage is shorter, another stretch. */
 export async function openClipSource(options: ClipSourceOptions): Promise<ClipSource> {
   const worker: WorkerClient<ClipService> = startWorker(new URL(import.meta.url.endsWith('.ts') ? './clip-worker.ts' : './clip-worker.js', import.meta.url), 'thalweg training clips');
-  const { maker, makerOptions, config, cacheFolder, promptFolder, stages, clips, framesPerClip, seed, ahead = 3 } = options;
+  const { maker, makerOptions, config, cacheFolder, promptFolder, stages, clips, framesPerClip, seed, spokenTurns = 0, ahead = 3 } = options;
   await worker.call('open', { maker, makerOptions, config, cacheFolder, promptFolder });
   const counts = { questions: 0, dropped: 0 };
   const total = clips.to - clips.from;
@@ -66,7 +68,7 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
         const at = clip + i;
         const count = Math.min(shape.frames, framesPerClip);
         const first = createRandom(`${seed} window ${at}`).int(0, framesPerClip - count + 1);
-        return worker.call('clip', { index: orderOf(Math.floor(at / total))[at % total]!, window: { first, count }, seed: `${seed} ${at}` });
+        return worker.call('clip', { index: orderOf(Math.floor(at / total))[at % total]!, window: { first, count }, spoken: { turns: spokenTurns, prefixTokens: shape.prefix }, seed: `${seed} ${at}` });
       }),
     );
     const packed = packBatch(config, shape, samples);

@@ -6,7 +6,7 @@ import { createRandom } from '../core/random.ts';
 import { Transfer, serveWorker } from '../runtime/worker.ts';
 import { decodeClip, encodeClip, toStored } from './clip-file.ts';
 import type { StoredClip } from './clip-file.ts';
-import type { ClipTokeniser, Window } from './prompt.ts';
+import type { ClipTokeniser, SpokenLimits, Window } from './prompt.ts';
 import { createClipTokeniser, openTrainingPrompt } from './prompt.ts';
 import { writeWhole } from './safetensors-writer.ts';
 import type { ClipMaker, OpenClipMaker } from './samples.ts';
@@ -27,7 +27,8 @@ export interface OpenClips {
 export interface ClipRequest {
   readonly index: number;
   readonly window: Window;
-  /** Decides the order of questions. */
+  readonly spoken: SpokenLimits;
+  /** Decides the order of questions, and which are spoken. */
   readonly seed: string;
 }
 
@@ -48,14 +49,13 @@ serveWorker<ClipService>({
     opened = { maker: await module.default(options.config, options.makerOptions), tokenise: createClipTokeniser(await openTrainingPrompt(options.promptFolder, options.config), options.config), options };
     return undefined;
   },
-  async clip({ index, window, seed }) {
+  async clip({ index, window, spoken, seed }) {
     if (!opened) throw new UserError('CLIPS_CLOSED', { what: 'a clip was asked for before the set was opened' });
     const { tokenise } = opened;
     const task = making.then(() => clipOf(index));
     making = task.catch(() => undefined);
     const clip = await task;
-    const random = createRandom(`${seed} ${index}`);
-    const sample = tokenise(clip, window, (items) => random.shuffle(items));
+    const sample = tokenise(clip, window, spoken, createRandom(`${seed} ${index}`));
     // A window of the whole clip shares its memory with the others: give out a copy of its own.
     const patches = new Uint8Array(sample.patches);
     return new Transfer({ ...sample, patches }, [patches.buffer]);

@@ -42,6 +42,9 @@ export interface NanoRecipe {
   /** Threads of a clip and their length in tokens. */
   readonly threads: number;
   readonly threadLength: number;
+  /** Questions of a clip that stand between its frames, asked and answered, at most, and the tokens kept free for them. */
+  readonly spokenTurns: number;
+  readonly spokenTokens: number;
   readonly schedule: Schedule;
   readonly adamw: { readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly maxGradientNorm: number };
   readonly groups: Readonly<Record<string, ParameterGroup>>;
@@ -69,8 +72,10 @@ export const nanoRecipe: NanoRecipe = {
     { frames: 24, clips: 2, share: 0.35 },
     { frames: 64, clips: 1, share: 0.4 },
   ],
-  threads: 16,
+  threads: 24,
   threadLength: 40,
+  spokenTurns: 3,
+  spokenTokens: 80,
   schedule: { kind: 'cosine', peak: 1e-3, warmupSteps: 300, totalSteps: 40_000, finalShare: 0.05 },
   adamw: { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, maxGradientNorm: 1 },
   groups: { matrix: { rateFactor: 1, weightDecay: 0.05 }, vector: { rateFactor: 1, weightDecay: 0 }, embedding: { rateFactor: 1, weightDecay: 0 } },
@@ -104,13 +109,13 @@ export function* tokenizerCorpus({ seed, tokenizerWorlds, footage, questionsPerS
 }
 
 /** The curriculum as stages of batches, one graph each. */
-export function stagesOf({ config, curriculum, schedule, accumulation, threads, threadLength }: NanoRecipe): Stage[] {
+export function stagesOf({ config, curriculum, schedule, accumulation, threads, threadLength, spokenTokens }: NanoRecipe): Stage[] {
   const { tokensPerFrame } = vlmSizes(config);
   return curriculum.map(({ frames, clips, share }) => ({
     batches: Math.round(share * schedule.totalSteps * accumulation),
     variant: `${clips} clips of ${frames} frames`,
     // Three marker tokens a frame, and what opens the dialogue.
-    shape: { clips, frames, prefix: frames * (tokensPerFrame + 3) + 8, threads, threadLength, answers: clips * threads * Math.ceil(threadLength / 4) },
+    shape: { clips, frames, prefix: frames * (tokensPerFrame + 3) + 8 + spokenTokens, threads, threadLength, answers: clips * threads * Math.ceil(threadLength / 4) },
   }));
 }
 
@@ -131,7 +136,7 @@ export async function trainNano(options: TrainNanoOptions): Promise<TrainingResu
   const sourceOptions = (split: 'train' | 'test', count: number): Omit<ClipSourceOptions, 'stages'> => ({
     maker: new URL(import.meta.url.endsWith('.ts') ? './world-clips.ts' : './world-clips.js', import.meta.url).href,
     makerOptions: clipOptions(split), config, promptFolder,
-    cacheFolder: path.join(folder, 'clips', split), clips: { from: 0, to: count }, framesPerClip: longest.shape.frames, seed: `${recipe.seed} ${split}`,
+    cacheFolder: path.join(folder, 'clips', split), clips: { from: 0, to: count }, framesPerClip: longest.shape.frames, spokenTurns: recipe.spokenTurns, seed: `${recipe.seed} ${split}`,
   });
   await using source = await openClipSource({ ...sourceOptions('train', recipe.trainingClips), stages });
   const store = createParameters(vlmParameters(config), createRandom(recipe.seed));

@@ -1,12 +1,14 @@
 // The prompt format of a checkpoint that has no weights yet: what training lays questions out with is what watching will use.
+import type { Random } from '../core/random.ts';
 import { openChatTemplate } from '../models/chat-template.ts';
-import type { PromptFormat, PromptPart } from '../models/contract.ts';
+import type { PromptFormat, StreamFormat, StreamPlace } from '../models/contract.ts';
 import { createPromptFormat } from '../models/prompt-format.ts';
 import { smolvlmLayout } from '../models/smolvlm-prompt.ts';
 import { openTokenizer } from '../models/tokenizer.ts';
 import type { StoredClip } from './clip-file.ts';
-import type { ClipSample, ClipTurn, Thread } from './vlm-batch.ts';
-import { streamPrefix } from './vlm-batch.ts';
+import type { TextTurn } from './samples.ts';
+import type { ClipSample, ClipTurn, SpokenTurn, Thread } from './vlm-batch.ts';
+import { partIds, streamPrefix } from './vlm-batch.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmSizes } from './vlm-config.ts';
 
@@ -22,41 +24,70 @@ export interface Window {
   readonly count: number;
 }
 
-export type ClipTokeniser = (clip: StoredClip, window: Window, order: <T>(items: readonly T[]) => T[]) => ClipSample;
+/** How much of the dialogue stands in the prefix itself. */
+export interface SpokenLimits {
+  /** Questions that were asked and answered before, at most; how many is drawn anew for each clip. */
+  readonly turns: number;
+  /** Tokens that the prefix may have, frames and dialogue together. */
+  readonly prefixTokens: number;
+}
+
+export type ClipTokeniser = (clip: StoredClip, window: Window, limits: SpokenLimits, random: Random) => ClipSample;
 
 /** Texts whose tokens are kept: most questions come again and again. */
 const textsKept = 50_000;
 
 /**
- * Turns a clip's stretch into token ids. Questions are those asked within it whose evidence lies within it.
- * The `order` argument permutes the threads: the first have priority where not all fit a batch.
+ * Turns a clip's stretch into token ids. Questions are those asked within it whose evidence lies within it, in random order: the first have
+ * priority where not all fit a batch. Some may be spoken: they stand in the prefix, and whatever comes later follows them. All others are
+ * threads behind the prefix, worded as at that point of the dialogue.
  */
-export function createClipTokeniser(prompt: PromptFormat, config: VlmConfig): ClipTokeniser {
+export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig): ClipTokeniser {
   const { patches, patchValues, tokensPerFrame } = vlmSizes(config);
-  const { stream } = prompt;
   const frameBytes = patches * patchValues;
   const width = config.auxiliary ? tokensPerFrame * (config.auxiliary.labels + config.auxiliary.numbers) : 0;
-  const prefixOf = remembered((times: string) => streamPrefix(stream, JSON.parse(times) as number[], tokensPerFrame));
-  const answerOf = remembered((text) => Int32Array.from([...stream.answer(text), ...stream.answerEnd]));
-  const questionOf = {
-    first: remembered((text) => idsOf(stream.question(text, { turn: 0, framesBefore: 1 }))),
-    unseen: remembered((text) => idsOf(stream.question(text, { turn: 0, framesBefore: 0 }))),
-    // All frames stand in the shared prefix, before the dialogue: a later turn follows the answer before it, which brought its own end mark.
-    later: remembered((text) => withoutAnswerEnd(idsOf(stream.question(text, { turn: 1, framesBefore: 0 })), stream.answerEnd)),
+  // In this family the text around frames and questions differs between the first turn and later ones, and before and after a turn's first frame; no further.
+  const firstOrLater = (n: number) => Math.min(n, 1);
+  const cached: StreamFormat = {
+    ...stream,
+    frame: remembered((place) => `${firstOrLater(place.turn)} ${firstOrLater(place.framesBefore)} ${place.timeSec}`, (place) => stream.frame(place)),
   };
-  return (clip, { first, count }, order) => {
+  const answerOf = remembered((text: string) => text, (text) => Int32Array.from([...stream.answer(text), ...stream.answerEnd]));
+  const questionOf = remembered(
+    ({ turn, framesBefore, text }: StreamPlace & { readonly text: string }) => `${firstOrLater(turn)} ${firstOrLater(framesBefore)} ${text}`,
+    ({ text, ...place }) => Int32Array.from(partIds(stream.question(text, place))),
+  );
+  return (clip, { first, count }, limits, random) => {
     const timesSec = clip.timesSec.slice(first, first + count);
     const [startSec, endSec] = [timesSec[0]!, timesSec.at(-1)! + (clip.timesSec.length > 1 ? clip.timesSec[1]! - clip.timesSec[0]! : 1)];
     const usable = clip.threads.filter((thread) => thread.every(({ timeSec, evidenceSec }) => timeSec >= startSec && timeSec < endSec && evidenceSec >= startSec - 1e-6));
+    const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
+    const ordered = random.shuffle(usable);
+    const relative = timesSec.map((timeSec) => timeSec - startSec);
+    let spoken: SpokenTurn[] = [];
+    let prefix = streamPrefix(cached, relative, tokensPerFrame);
+    const wanted = random.int(0, limits.turns + 1);
+    const said = new Set<readonly TextTurn[]>();
+    for (const thread of ordered) {
+      if (said.size >= wanted) break;
+      const turns = thread.map(({ timeSec, question, answer }) => ({ frames: framesAt(timeSec), question, answer }));
+      const next = [...spoken, ...turns].sort((a, b) => a.frames - b.frames);
+      const longer = streamPrefix(cached, relative, tokensPerFrame, next);
+      if (longer.ids.length > limits.prefixTokens) break;
+      [spoken, prefix] = [next, longer];
+      said.add(thread);
+    }
     const part = (values: Float32Array) => values.subarray(first * width, (first + count) * width);
     return {
       patches: clip.patches.subarray(first * frameBytes, (first + count) * frameBytes),
-      prefix: prefixOf(JSON.stringify(timesSec.map((timeSec) => timeSec - startSec))),
-      threads: order(usable).map((thread): Thread =>
-        thread.map(({ timeSec, question, answer, label }, turn): ClipTurn => {
-          const frames = timesSec.filter((time) => time <= timeSec + 1e-6).length;
-          const kind = turn > 0 ? 'later' : frames > 0 ? 'first' : 'unseen';
-          return { frames, label, prompt: questionOf[kind](question), answer: answerOf(answer) };
+      prefix,
+      threads: ordered.filter((thread) => !said.has(thread)).map((thread): Thread =>
+        thread.map(({ timeSec, question, answer, label }, i): ClipTurn => {
+          const frames = framesAt(timeSec);
+          const before = spoken.filter((turn) => turn.frames <= frames);
+          // All frames stand in the prefix, before the thread: its later turns follow the answer before them, which brought the end mark.
+          const place = i > 0 ? { turn: before.length + i, framesBefore: 0 } : { turn: before.length, framesBefore: frames - (before.at(-1)?.frames ?? 0) };
+          return { frames, label, prompt: questionOf({ ...place, text: question }), answer: answerOf(answer) };
         }),
       ),
       ...(clip.auxiliary && width > 0 && { auxiliary: { targets: part(clip.auxiliary.targets), weights: part(clip.auxiliary.weights) } }),
@@ -64,21 +95,15 @@ export function createClipTokeniser(prompt: PromptFormat, config: VlmConfig): Cl
   };
 }
 
-function remembered<T>(make: (text: string) => T): (text: string) => T {
+function remembered<A, T>(keyOf: (argument: A) => string, make: (argument: A) => T): (argument: A) => T {
   const known = new Map<string, T>();
-  return (text) => {
-    const found = known.get(text);
+  return (argument) => {
+    const key = keyOf(argument);
+    const found = known.get(key);
     if (found !== undefined) return found;
     if (known.size >= textsKept) known.clear();
-    const made = make(text);
-    known.set(text, made);
+    const made = make(argument);
+    known.set(key, made);
     return made;
   };
-}
-
-const idsOf = (parts: readonly PromptPart[]) => Int32Array.from(parts.flatMap((part) => (part.kind === 'text' ? [...part.ids] : [])));
-
-/** The answer before already brought its end mark. */
-function withoutAnswerEnd(ids: Int32Array, answerEnd: Int32Array): Int32Array {
-  return answerEnd.every((id, i) => ids[i] === id) ? ids.slice(answerEnd.length) : ids;
 }

@@ -1,6 +1,6 @@
 // Packs clips and their questions into the inputs of the training graph, and reads the answers' figures from its outputs.
 import { CapacityError } from '../core/errors.ts';
-import type { StreamFormat } from '../models/contract.ts';
+import type { PromptPart, StreamFormat } from '../models/contract.ts';
 import type { Tensors } from '../runtime/onnx.ts';
 import { Tensor } from '../runtime/onnx.ts';
 import type { BatchShape } from './decoder-graph.ts';
@@ -42,16 +42,41 @@ export interface Prefix {
   readonly ends: Int32Array;
 }
 
-/** The prefix of a live stream that has shown these frames and nothing else. */
-export function streamPrefix(stream: StreamFormat, timesSec: readonly number[], tokensPerFrame: number): Prefix {
+/** A turn of the dialogue that stands in the prefix, so that later frames and questions follow it as they do in a live stream. */
+export interface SpokenTurn {
+  /** Frames seen when it was asked. */
+  readonly frames: number;
+  readonly question: string;
+  readonly answer: string;
+}
+
+/**
+ * The prefix of a live stream that has shown these frames, with a dialogue between them.
+ * @param spoken in the order of their frames
+ */
+export function streamPrefix(stream: StreamFormat, timesSec: readonly number[], tokensPerFrame: number, spoken: readonly SpokenTurn[] = []): Prefix {
   const ids = [...stream.opening];
-  const ends = [ids.length];
-  timesSec.forEach((timeSec, framesBefore) => {
-    const { before, after } = stream.frame({ turn: 0, framesBefore, timeSec });
-    ids.push(...before, ...Array<number>(tokensPerFrame).fill(-1), ...after);
+  const ends = [];
+  let place = { turn: 0, framesBefore: 0 };
+  for (let frame = 0; frame <= timesSec.length; frame++) {
+    if (frame > 0) {
+      const { before, after } = stream.frame({ ...place, timeSec: timesSec[frame - 1]! });
+      ids.push(...before, ...Array<number>(tokensPerFrame).fill(-1), ...after);
+      place = { ...place, framesBefore: place.framesBefore + 1 };
+    }
+    for (const turn of spoken) {
+      if (turn.frames !== frame) continue;
+      ids.push(...partIds(stream.question(turn.question, place)), ...stream.answer(turn.answer), ...stream.answerEnd);
+      place = { turn: place.turn + 1, framesBefore: 0 };
+    }
     ends.push(ids.length);
-  });
+  }
   return { ids: Int32Array.from(ids), ends: Int32Array.from(ends) };
+}
+
+/** Token ids of a prompt's pieces that hold no picture. */
+export function partIds(parts: readonly PromptPart[]): number[] {
+  return parts.flatMap((part) => (part.kind === 'text' ? [...part.ids] : []));
 }
 
 /**
