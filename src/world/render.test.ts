@@ -64,7 +64,7 @@ describe('renderer', () => {
     }
     expect(checked).toBeGreaterThan(120);
     // Riders and walkers in front may cover a little more than their solid part says.
-    expect(misses.length, misses.join('\n')).toBeLessThanOrEqual(checked * 0.03);
+    expect(misses.slice(Math.floor(checked * 0.03))).toEqual([]);
   });
 });
 

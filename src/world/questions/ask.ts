@@ -35,7 +35,7 @@ function best(candidates: readonly Candidate[], balance: Balance, random: Random
     if (!balance.admits(candidate)) continue;
     // Held-out activities are few: where there is one, it is asked about.
     const rare = candidate.draft.events?.some((event) => event.heldOut) === true ? 2 : 0;
-    const rank = balance.rank(candidate) + random.next() * 0.5 - rare;
+    const rank = balance.rank(candidate) + random.next() * 0.3 - rare;
     if (rank < lowest) {
       lowest = rank;
       chosen = candidate;

@@ -52,10 +52,10 @@ export function createBalance(): Balance {
       return count <= limit * total + 1.5;
     }),
     rank(candidate) {
-      const asked = (templates.get(candidate.template.id) ?? 0) / candidate.template.weight;
+      const asked = ((templates.get(candidate.template.id) ?? 0) + 0.5) / candidate.template.weight;
       return asked + Math.max(...tables(candidate).map((table) => {
         const { total, count } = excess(table, candidate.draft.answer);
-        return count / total;
+        return (count - 1) / total;
       })) * 3;
     },
     classCount: (questionClass) => classes.get(questionClass) ?? 0,

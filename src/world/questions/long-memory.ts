@@ -31,8 +31,8 @@ const colourThen: Template = {
     const glimpsed = v.glimpsedBetween(kind, Math.max(0, t - HORIZON_SEC), t);
     const [id] = seen;
     if (seen.length !== 1 || id === undefined || glimpsed.size !== 1) return [];
-    const last = v.sightings(id).filter(([from]) => from < t).at(-1)!;
-    if (last[1] > t - EARLIER_SEC || !v.absent(id, t)) return [];
+    const last = v.sightings(id).findLast(([from]) => from < t);
+    if (last === undefined || last[1] > t - EARLIER_SEC || !v.absent(id, t)) return [];
     return [{ slots: { thing: kind }, answer: v.world.actor(id).look.colour, evidence: [[Math.max(last[0], last[1] - 4), last[1]]], subjects: [id], group: kind }];
   }),
 };
@@ -177,7 +177,7 @@ function minutesBack(timeSec: number): { words: string; atSec: number }[] {
 }
 
 const colourMinutesAgo: Template = {
-  id: 'lm-minutes-colour', class: 'LM', weight: 3,
+  id: 'lm-minutes-colour', class: 'LM', weight: 8,
   wordings: ['What colour was the {thing} that was here about {time} ago?', 'About {time} ago there was a {thing}: of what colour?', 'Go back {time}: which colour did the {thing} have?', 'The {thing} of about {time} ago, what colour was it?', 'About {time} ago you saw a {thing}. Its colour?', 'Do you remember the colour of the {thing} of {time} ago?'],
   find: (v, t) => minutesBack(t).flatMap(({ words, atSec }) => THINGS.flatMap((kind): Draft[] => {
     if (kind === 'door') return [];
@@ -185,14 +185,14 @@ const colourMinutesAgo: Template = {
     const [id, ...more] = v.glimpsedBetween(kind, atSec - 2 * ABOUT_SEC, atSec + 2 * ABOUT_SEC);
     if (id === undefined || more.length > 0) return [];
     const seen = v.sightings(id).find(([from, to]) => to > atSec - ABOUT_SEC + 1.5 && from < atSec + ABOUT_SEC - 1.5);
-    // What is still there, or was there again, needs no memory.
-    if (seen === undefined || !v.absent(id, t) || v.all(kind, t)?.length !== 0) return [];
+    // What is still there needs no memory.
+    if (seen === undefined || !v.absent(id, t)) return [];
     return [{ slots: { thing: kind, time: words }, answer: v.world.actor(id).look.colour, evidence: [[Math.max(seen[0], atSec - ABOUT_SEC), Math.min(seen[1], atSec + ABOUT_SEC)]], subjects: [id], group: kind }];
   })),
 };
 
 const placeMinutesAgo: Template = {
-  id: 'lm-minutes-place', class: 'LM', weight: 1,
+  id: 'lm-minutes-place', class: 'LM', weight: 3,
   wordings: ['Where were we about {time} ago?', 'Which place was shown about {time} ago?', 'Go back {time}: what place was it?', 'About {time} ago, what kind of place did you see?', 'What was the place {time} ago?'],
   find: (v, t) => minutesBack(t).flatMap(({ words, atSec }): Draft[] => {
     const place = v.place(atSec);

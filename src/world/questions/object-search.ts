@@ -118,7 +118,7 @@ const lastSeen: Template = {
   wordings: ['Where was {name} last seen: left, middle or right?', 'On which side was {name} when last in view?', 'Where did you see {name} the last time?', 'I am looking for {name}: where was it last?', 'Where was {name} before it was gone?'],
   find: (v, t) => (['person', 'car', 'dog', 'bag', 'box', 'bicycle'] as const).flatMap((kind) => v.seenBetween(kind, Math.max(0, t - 20), t - 1.5).flatMap((id): Draft[] => {
     if (!v.absent(id, t)) return [];
-    const last = v.sightings(id).filter(([, to]) => to < t).at(-1);
+    const last = v.sightings(id).findLast(([, to]) => to < t);
     // What walks out of the picture passes through the edge: no question, then.
     if (last === undefined || last[1] < t - 20) return [];
     const from = v.clear(id, last[1]);

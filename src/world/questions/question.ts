@@ -44,7 +44,8 @@ export function word(world: World, candidate: Candidate, random: Random, history
     class: template.class,
     template: template.id,
     wording,
-    evidence: draft.evidence.map(([from, to]) => [Math.round(from * 100) / 100, Math.round(to * 100) / 100] as const),
+    // What goes on being seen after the question is no evidence for it.
+    evidence: draft.evidence.map(([from, to]) => [Math.round(from * 100) / 100, Math.round(Math.min(to, timeSec) * 100) / 100] as const),
     subjects: draft.subjects,
     heldOut: {
       wording: heldWording,

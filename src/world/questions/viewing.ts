@@ -17,11 +17,17 @@ const SMALLEST_AREA: Readonly<Record<ActorClass, number>> = { person: 1500, car:
 /** A stretch of time in which what an answer needs can be seen. */
 export type Span = readonly [startSec: number, endSec: number];
 
+/** For each actor the stretches in which it showed. */
+interface Timeline {
+  readonly sightings: ReadonlyMap<string, readonly Span[]>;
+  readonly glimpses: ReadonlyMap<string, readonly Span[]>;
+}
+
 export class Viewing {
   readonly world: World;
   readonly #looks = new Map<number, Observation>();
   readonly #witnessed = new Map<number, boolean>();
-  #spans: ReadonlyMap<string, readonly Span[]> | null = null;
+  #spans: Timeline | null = null;
 
   constructor(world: World) {
     this.world = world;
@@ -100,17 +106,15 @@ export class Viewing {
     return now !== null && before !== null && now.pose === before.pose ? now.pose : null;
   }
 
-  /** Stretches in which each actor is plain to see for a second or more, over the whole clip. */
+  /** Stretches in which an actor is plain to see for a second or more, over the whole clip. */
   sightings(id: string): readonly Span[] {
-    this.#spans ??= this.#findSightings();
-    return this.#spans.get(id) ?? [];
+    return this.#timeline.sightings.get(id) ?? [];
   }
 
   /** Actors of a class plain to see at some time in a span. */
   seenBetween(kind: ActorClass, startSec: number, endSec: number): string[] {
-    this.#spans ??= this.#findSightings();
     const ids: string[] = [];
-    for (const [id, spans] of this.#spans) {
+    for (const [id, spans] of this.#timeline.sightings) {
       if (this.world.actor(id).kind === kind && spans.some(([from, to]) => to > startSec && from + 0.5 < endSec)) ids.push(id);
     }
     return ids;
@@ -119,25 +123,34 @@ export class Viewing {
   /** Actors of a class of which anything showed in a span, however little. */
   glimpsedBetween(kind: ActorClass, startSec: number, endSec: number): Set<string> {
     const ids = new Set<string>();
-    for (let t = Math.max(0, startSec); t <= endSec + 1e-9; t += LOOK_SEC) for (const o of this.look(t).objects) if (o.kind === kind && o.visible >= 0.03) ids.add(o.id);
+    for (const [id, spans] of this.#timeline.glimpses) {
+      if (this.world.actor(id).kind === kind && spans.some(([from, to]) => to >= startSec && from <= endSec)) ids.add(id);
+    }
     return ids;
   }
 
-  #findSightings(): ReadonlyMap<string, readonly Span[]> {
-    const spans = new Map<string, [number, number][]>();
+  /** When what showed, found in one pass over the clip: a question about an hour must not look through the hour. */
+  get #timeline(): Timeline {
+    if (this.#spans !== null) return this.#spans;
+    const clear = new Map<string, [number, number][]>();
+    const any = new Map<string, [number, number][]>();
+    const extend = (spans: Map<string, [number, number][]>, id: string, t: number) => {
+      let own = spans.get(id);
+      if (own === undefined) spans.set(id, (own = []));
+      const last = own[own.length - 1];
+      if (last !== undefined && t - last[1] <= LOOK_SEC + 1e-9) last[1] = t;
+      else own.push([t, t]);
+    };
     const count = Math.floor((this.world.durationSec - 0.01) / LOOK_SEC);
     for (let i = 0; i <= count; i++) {
       const t = i * LOOK_SEC;
       for (const seen of this.look(t).objects) {
-        if (!this.isClear(seen)) continue;
-        let own = spans.get(seen.id);
-        if (own === undefined) spans.set(seen.id, (own = []));
-        const last = own.at(-1);
-        if (last !== undefined && t - last[1] <= LOOK_SEC + 1e-9) last[1] = t;
-        else own.push([t, t]);
+        if (seen.visible >= 0.03) extend(any, seen.id, t);
+        if (this.isClear(seen)) extend(clear, seen.id, t);
       }
     }
-    return new Map([...spans].map(([id, own]) => [id, own.filter(([from, to]) => to - from >= 1)] as const).filter(([, own]) => own.length > 0));
+    const sightings = new Map([...clear].map(([id, own]) => [id, own.filter(([from, to]) => to - from >= 1)] as const).filter(([, own]) => own.length > 0));
+    return (this.#spans = { sightings, glimpses: any });
   }
 
   /** True where the event's people and things are plain to see for most of it, in one take that shows it. */

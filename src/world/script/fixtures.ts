@@ -12,13 +12,15 @@ function swing(stage: Stage, door: Performer, timeSec: number, to: 0 | 1, by: Pe
   return end;
 }
 
-/** Where someone stands who uses a door or lamp: beside it and before the wall. */
-function beside(fixture: Performer): { x: number; y: number } {
-  return { x: fixture.track.x - 30, y: fixture.track.y + 12 };
+/** Where someone stands who uses a door or lamp: before the wall, on the side towards the middle of the picture. */
+function beside(stage: Stage, fixture: Performer, timeSec: number): { x: number; y: number; facing: 1 | -1; backPx: number } {
+  const { left, right } = stage.view(timeSec + 2);
+  const facing = fixture.track.x > (left + right) / 2 ? 1 : -1;
+  return { x: fixture.track.x - facing * 30, y: fixture.track.y + 12, facing, backPx: -facing * 22 };
 }
 
 function fixturesInView(stage: Stage, kind: 'door' | 'lamp', timeSec: number, lookaheadSec: number): Performer[] {
-  return stage.free(kind, timeSec).filter((f) => stage.inView(f, timeSec, timeSec + lookaheadSec, 38));
+  return stage.free(kind, timeSec).filter((f) => stage.inView(f, timeSec, timeSec + lookaheadSec, 24));
 }
 
 function walkerTo(stage: Stage, timeSec: number): Performer | null {
@@ -34,13 +36,13 @@ const useDoor: Activity = {
     const p = walkerTo(stage, t);
     if (doors.length === 0 || p === null) return null;
     const door = stage.random.pick(doors);
-    const { x, y } = beside(door);
+    const { x, y, facing, backPx } = beside(stage, door, t);
     door.track.restUntil(t);
     const there = stage.move(p, t, x, y);
-    stage.act(p, there, 1.6, 'reach', 1);
+    stage.act(p, there, 1.6, 'reach', facing);
     const to = door.track.value > 0.5 ? 0 : 1;
     swing(stage, door, there + 0.5, to, p);
-    const step = stage.move(p, p.track.endSec, x - 22, y + 14);
+    const step = stage.move(p, p.track.endSec, x + backPx, y + 14);
     door.track.restUntil(step + 0.6);
     return stage.act(p, step, 0.6, 'stand');
   },
@@ -54,12 +56,12 @@ const goOut: Activity = {
     const p = walkerTo(stage, t);
     if (doors.length === 0 || p === null) return null;
     const door = stage.random.pick(doors);
-    const { x, y } = beside(door);
+    const { x, y, facing } = beside(stage, door, t);
     door.track.restUntil(t);
     const there = stage.move(p, t, x, y);
     let through = there;
     if (door.track.value < 0.5) {
-      stage.act(p, there, 1.3, 'reach', 1);
+      stage.act(p, there, 1.3, 'reach', facing);
       swing(stage, door, there + 0.4, 1, p);
       through = p.track.endSec;
     }
@@ -110,15 +112,15 @@ const useLamp: Activity = {
     const p = walkerTo(stage, t);
     if (lamps.length === 0 || p === null) return null;
     const lamp = stage.random.pick(lamps);
-    const { x, y } = beside(lamp);
+    const { x, y, facing, backPx } = beside(stage, lamp, t);
     lamp.track.restUntil(t);
     const there = stage.move(p, t, x, y + 2);
-    const done = stage.act(p, there, 1.6, 'reach', 1);
+    const done = stage.act(p, there, 1.6, 'reach', facing);
     const to = lamp.track.value > 0.5 ? 0 : 1;
     lamp.track.restUntil(there + 0.7);
     lamp.track.add(0.1, { value: to });
     stage.event(to === 1 ? 'switch-on' : 'switch-off', there, done + 0.6, p, { object: lamp.id });
-    const end = stage.move(p, done, x - 20, y + 16);
+    const end = stage.move(p, done, x + backPx, y + 16);
     lamp.track.restUntil(end + 0.4);
     return end + 0.4;
   },

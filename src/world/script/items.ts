@@ -29,7 +29,7 @@ function drop(stage: Stage, p: Performer, timeSec: number): number {
   const item = p.carries!;
   const half = stage.act(p, timeSec, BEND_SEC, 'bend') - BEND_SEC / 2;
   // `act` has let the thing rest in the hands until the end; cut that stretch at the lowest point.
-  const last = item.track.motions.at(-1);
+  const last = item.track.motions[item.track.motions.length - 1];
   if (last !== undefined && last.endSec > half) {
     item.track.motions[item.track.motions.length - 1] = { ...last, endSec: half };
     item.track.endSec = half;
