@@ -31,7 +31,7 @@ export async function indexVideos(folder: string): Promise<VideoFinder> {
   }
   return ({ id, file }) => {
     const published = segments(file);
-    const named = byStem.get(stemOf(published.at(-1) ?? '')) ?? byStem.get(stemOf(segments(id).at(-1) ?? '')) ?? [];
+    const named = byStem.get(stemOf(path.basename(file))) ?? byStem.get(stemOf(path.basename(id))) ?? [];
     // Of several files of one name, those that share the longest end of the published path.
     const scored = named.map((one) => ({ one, shared: sharedTail(published, segments(path.relative(folder, one))) }));
     const best = Math.max(...scored.map(({ shared }) => shared));

@@ -196,6 +196,7 @@ function breakdown({ rows }: SuiteView, key: 'byClass' | 'byFootage', title: str
   return `<h3>${title}</h3>${table(
     header,
     rows.map((row) => `<tr${rowClass(row)}><td>${escapeXml(row.name)}</td>${groups.map((group) => heatCell(row.cell.metrics[key]?.[group])).join('')}</tr>`),
+    'fit',
   )}`;
 }
 
@@ -260,6 +261,6 @@ function rowClass(row: Row): string {
   return row.isBaseline ? ' class="baseline"' : isContestant(row) ? '' : ' class="mock"';
 }
 
-function table(header: string, body: readonly string[]): string {
-  return `<div class="scroll"><table><thead><tr>${header}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
+function table(header: string, body: readonly string[], style = ''): string {
+  return `<div class="scroll"><table${style === '' ? '' : ` class="${style}"`}><thead><tr>${header}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
 }

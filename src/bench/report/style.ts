@@ -21,7 +21,8 @@ tr.baseline td { background: var(--tint); font-weight: 600; } tr.mock td { color
 .chart { width: 100%; height: auto; } .chart text { fill: var(--ink); font: 11px system-ui, "Liberation Sans", sans-serif; } .chart .chart-title { font-size: 12.5px; font-weight: 600; } .chart .tick { fill: var(--soft); font-size: 10.5px; } .chart .axis { fill: var(--soft); }
 .grid { stroke: var(--line); stroke-width: 1; } .reference { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; }
 .legend { font-size: 13px; margin: .2rem 0; } .legend-entry { display: inline-flex; align-items: center; gap: .35rem; margin-right: 1.1rem; }
-td.heat { position: relative; }
+table.fit { width: auto; }
+@media (prefers-color-scheme: dark) { .chart g, .legend svg { filter: brightness(1.3); } }
 .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(330px, 1fr)); gap: 1rem; }
 .example { border: 1px solid var(--line); border-radius: 8px; padding: .8rem .9rem; font-size: 13.5px; overflow-wrap: anywhere; } .example img { width: 100%; border-radius: 4px; display: block; margin-bottom: .5rem; background: var(--tint); }
 .example .question { font-weight: 600; } .example ol { margin: .3rem 0 .5rem; padding-left: 1.6rem; list-style: upper-alpha; } .example dl { margin: .4rem 0 0; display: grid; grid-template-columns: auto 1fr; gap: .15rem .7rem; } .example dt { color: var(--soft); } .example dd { margin: 0; }

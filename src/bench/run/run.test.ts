@@ -209,6 +209,18 @@ test('a candidate that fails at a question fails that question only, and can be 
   expect((await run(what, { folder })).cells[1]!.counts.failed).toBe(0);
 });
 
+test('a judge out of reach ends the run; a new start only judges', async () => {
+  const asked: string[] = [];
+  const what = await plan({ simulations: [{ ...dense, onAsk: (id) => asked.push(id) }], names: ['streambench'] });
+  const folder = freshFolder();
+  const unreachable = { description: { name: 'chat' }, judge: () => Promise.reject(new Error('no route')) };
+  await expect(run(what, { folder, judge: unreachable })).rejects.toThrow('no route');
+  expect(asked).toHaveLength(16);
+  const record = await run(what, { folder });
+  expect(asked).toHaveLength(16);
+  expect(record.cells[0]!.counts.scored).toBe(16);
+});
+
 test('a video that cannot be opened fails its questions', async () => {
   const closed = { ...simulatedCandidate(dense), withTruth: () => ({ ...simulatedCandidate(dense), open: () => Promise.reject(new Error('no such codec')) }) };
   const what = await makePlan({ suites: [{ name: 'egoschema', folder: path.join(root, 'egoschema') }], candidates: [closed], seed: 1 }, suites);
@@ -276,7 +288,7 @@ test('progress counts units and says how long the rest takes', async () => {
   expect(events[0]).toMatchObject({ doneUnits: 0, totalUnits: 12, leftMs: null });
   expect(events.slice(1).map((event) => event.doneUnits)).toEqual(Array.from({ length: 12 }, (_, index) => index + 1));
   expect(events[6]!.leftMs).toBeGreaterThan(0);
-  expect(events.at(-1)!.leftMs).toBe(0);
+  expect(events[12]!.leftMs).toBe(0);
 });
 
 test('a plan with an unknown suite or a name twice is refused', async () => {
