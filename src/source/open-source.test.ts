@@ -1,9 +1,11 @@
 // Tests of sources end to end: files, folders, pipes, test pictures and frames of the program, sampled, paced and queued.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Frame } from '../core/frame.ts';
@@ -222,5 +224,23 @@ describe('other kinds', () => {
     let output = '';
     for await (const chunk of child.stdout) output += String(chunk);
     expect(JSON.parse(output)).toEqual({ kind: 'stdin', count: 12 });
+  });
+
+  test('a process can exit while its standard input is silent', async () => {
+    const script = `import { openSource } from ${JSON.stringify(new URL('./open-source.ts', import.meta.url).href)};
+      openSource('-').catch(() => undefined);
+      setTimeout(() => process.exit(7), 150);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'ignore', 'inherit'] });
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).toBe(7);
+  });
+
+  test('a stream of bytes, and its failure', async () => {
+    const clip = await encodeClip({ frames: 12, format: 'mpegts' });
+    expect((await collect(Readable.from([clip.subarray(0, 5000), clip.subarray(5000)]))).frames).toHaveLength(12);
+    const failing = new Readable({ read: () => undefined });
+    failing.push(clip.subarray(0, 1000));
+    setTimeout(() => failing.destroy(new Error('the disk is gone')), 30);
+    await expect(openSource(failing)).rejects.toMatchObject({ code: 'MEDIA_STREAM_FAILED', message: expect.stringContaining('the disk is gone') as string });
   });
 });
