@@ -45,7 +45,7 @@ export async function openMediaStream(parsed: ParsedAddress, bytes: Readable | U
   };
 
   const totals = { decodedCount: 0, damagedCount: 0, reconnectCount: 0, readMs: 0, decodeMs: 0, convertMs: 0 };
-  let timeline: Timeline | undefined = undefined as Timeline | undefined;
+  let timeline: Timeline | undefined = undefined as Timeline | undefined; // set once it is known whether the source is live
   function onDamage({ pictureCount, timeSec, reason }: Damage): void {
     totals.damagedCount += pictureCount;
     emit({ kind: 'damaged', timeSec: timeline?.mediaTimeOf(timeSec), pictureCount, damagedCount: totals.damagedCount, reason });
