@@ -23,3 +23,4 @@ export { createWorld, type World } from './world/world.ts';
 export type * from './world/types.ts';
 export type { CheckpointDescription, FrameCost } from './models/describe.ts';
 export { inspectModel } from './session/inspect-model.ts';
+export * from './bench/index.ts';

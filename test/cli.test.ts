@@ -106,7 +106,7 @@ describe('thalweg', () => {
   });
 
   it('shows help with examples for every command', async () => {
-    for (const command of ['demo', 'ask', 'watch', 'chat', 'pull', 'inspect', 'methods', 'doctor']) {
+    for (const command of ['demo', 'ask', 'watch', 'chat', 'pull', 'inspect', 'methods', 'bench', 'doctor']) {
       const { status, out } = await thalweg([command, '--help']);
       expect(status).toBe(0);
       expect(out).toContain('Examples:\n  ');

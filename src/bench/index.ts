@@ -15,3 +15,4 @@ export { defaultMargin, runBench, type RunOptions } from './run/run.ts';
 export { scorePredictions, type PredictionRequest, type PredictionScores } from './predictions.ts';
 export { htmlReport, type HtmlOptions } from './report/html.ts';
 export { markdownReport } from './report/markdown.ts';
+export { methodCandidates, type MethodCandidateOptions } from './method-candidate.ts';

@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { version } from '../core/version.ts';
 import ask from './commands/ask.ts';
+import bench from './commands/bench.ts';
 import chat from './commands/chat.ts';
 import demo from './commands/demo.ts';
 import doctor from './commands/doctor.ts';
@@ -18,7 +19,7 @@ const program = new Command('thalweg')
   .showHelpAfterError('(add --help for the options)')
   .configureHelp({ sortSubcommands: false });
 
-for (const command of [demo, ask, watch, chat, pull, inspect, methods, doctor]) command.register(program);
+for (const command of [demo, ask, watch, chat, pull, inspect, methods, bench, doctor]) command.register(program);
 
 try {
   await program.parseAsync();
