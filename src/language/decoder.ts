@@ -70,8 +70,8 @@ export class Decoder implements AsyncDisposable {
     const open: OnnxModel[] = [];
     try {
       // One by one: a graph's bytes are gone before the next is built.
-      for (let i = 0; i <= spec.layers; i++) open.push(await openOnnx(layerGraph(spec, packed, i, outputs).encode(), { threads }));
-      const head = await openOnnx(headGraph(spec, packed).encode(), { threads });
+      for (let i = 0; i <= spec.layers; i++) open.push(await openOnnx(layerGraph(spec, packed, i, outputs).encode(), { threads, arena: false }));
+      const head = await openOnnx(headGraph(spec, packed).encode(), { threads, arena: false });
       return new Decoder(spec, packed, open, head, chunkTokens, outputs);
     } catch (error) {
       await Promise.all(open.map((model) => model[Symbol.asyncDispose]()));

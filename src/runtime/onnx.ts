@@ -14,7 +14,7 @@ export interface OnnxOptions {
   readonly threads: number;
   /** `all` lets ONNX Runtime fuse operators; `basic` keeps the graph as built. */
   readonly optimization?: 'all' | 'extended' | 'basic' | 'disabled';
-  /** Reuse freed memory between runs; off for graphs that run once. */
+  /** Keeps freed memory for the next run. Each graph keeps its own, so leave it off where there are many: together they hold several times the weights. */
   readonly arena?: boolean;
   /** Threads wait for the next operator without sleeping: faster for large graphs run back to back, at the price of a busy core. */
   readonly spinning?: boolean;
@@ -47,6 +47,7 @@ export async function openOnnx(model: Uint8Array | string, { threads, optimizati
     executionMode: 'sequential',
     graphOptimizationLevel: optimization,
     enableCpuMemArena: arena,
+    enableMemPattern: arena,
     // A spinning pool keeps a core busy between the runs of a paced stream.
     // Weights are referenced from the root of the file system, so that one graph may use files of several folders.
     extra: { session: { intra_op: { allow_spinning: spinning ? '1' : '0' }, model_external_initializers_file_folder_path: parse(process.cwd()).root } },

@@ -68,7 +68,7 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
   const patchLength = 3 * spec.patchPx ** 2;
   await using opened = new AsyncDisposableStack();
   const steps: OnnxModel[] = [];
-  for (let step = 0; step <= spec.layers; step++) steps.push(opened.use(await openOnnx(encoderGraph(spec, packed, step).encode(), { threads })));
+  for (let step = 0; step <= spec.layers; step++) steps.push(opened.use(await openOnnx(encoderGraph(spec, packed, step).encode(), { threads, arena: false })));
   const project = opened.use(await openProjector(spec, projector, layout, packed, threads));
   const newline = packed.projector.newline && (await readFloat32(packed.projector.newline));
   const resources = opened.move();

@@ -25,7 +25,7 @@ type Shuffle = Extract<ProjectorSpec, { kind: 'pixel-shuffle' }>;
 type Pooled = Extract<ProjectorSpec, { kind: 'mlp-pooled' }>;
 
 async function openShuffle(vision: VisionSpec, spec: Shuffle, layout: TokenLayout, packed: PackedVision, threads: number): Promise<Projector> {
-  const model = await openOnnx(shuffleGraph(spec, packed).encode(), { threads });
+  const model = await openOnnx(shuffleGraph(spec, packed).encode(), { threads, arena: false });
   const { count, sources, patches } = layout;
   const out = spec.outputWidth;
   const order = new Int32Array(patches.length);
@@ -46,8 +46,8 @@ async function openShuffle(vision: VisionSpec, spec: Shuffle, layout: TokenLayou
 
 async function openPooled(vision: VisionSpec, spec: Pooled, layout: TokenLayout, packed: PackedVision, threads: number): Promise<Projector> {
   await using opened = new AsyncDisposableStack();
-  const perceptron = opened.use(await openOnnx(perceptronGraph(spec, packed).encode(), { threads }));
-  const pool = opened.use(await openOnnx(poolGraph(spec, layout).encode(), { threads }));
+  const perceptron = opened.use(await openOnnx(perceptronGraph(spec, packed).encode(), { threads, arena: false }));
+  const pool = opened.use(await openOnnx(poolGraph(spec, layout).encode(), { threads, arena: false }));
   const resources = opened.move();
   const out = spec.outputWidth;
   const all = vision.columns * vision.rows;
