@@ -1,4 +1,5 @@
 // Real candidates: a loaded model under one method of one stage, all else dense.
+import { basename } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { memoryMethods } from '../memory/stage.ts';
 import type { CheckpointDescription } from '../models/describe.ts';
@@ -55,9 +56,10 @@ async function settingOf(name: string): Promise<Setting> {
 
 function createCandidate(name: string, { vision, memory, summary, knob, stage }: Setting, description: CheckpointDescription, { model, fps, memoryMiB }: MethodCandidateOptions): Candidate {
   const { info } = model;
+  const modelName = basename(info.folder);
   return {
-    name: `${name}@${info.folder.split('/').at(-1)!}`,
-    model: info.folder.split('/').at(-1)!,
+    name: `${name}@${modelName}`,
+    model: modelName,
     method: name,
     summary,
     ...(knob && { knob }),
