@@ -1,6 +1,6 @@
 // Reads the pictures of a video: decodes every one, turns into RGB only those that the caller asks for, and says which were damaged.
-import { Codec, CodecContext, Dictionary, Frame, Packet, avGetCodecName, avGetPixFmtName } from 'node-av';
-import type { Stream } from 'node-av';
+import { Codec, CodecContext, Dictionary, Packet, avGetCodecName, avGetPixFmtName } from 'node-av';
+import type { Frame, Stream } from 'node-av';
 import {
   AV_CODEC_ID_APNG,
   AV_CODEC_ID_DNXHD,
@@ -37,6 +37,7 @@ import type { PictureLimits, RgbPicture } from './media-convert.ts';
 import { createDamageTracker } from './media-damage.ts';
 import type { CodedPicture } from './media-damage.ts';
 import { END_OF_FILE, INVALID_DATA, TRY_AGAIN, checked, mediaErrorOf } from './media-ffmpeg.ts';
+import { createFramePool } from './media-frame-pool.ts';
 import { openPacketInput } from './media-input.ts';
 import type { MediaInput, PacketInputOptions } from './media-input.ts';
 import { motionVectorsOf } from './media-motion.ts';
@@ -322,29 +323,6 @@ function noPictureError(name: string, { codecpar }: Stream, cause: unknown): Med
     todo: 'check that the file is a video and is whole',
     ...(cause === undefined ? {} : { cause }),
   });
-}
-
-/** Native frames, used again and again. */
-function createFramePool(): Disposable & { take(): Frame; give(frame: Frame): void } {
-  const all: Frame[] = [];
-  const free: Frame[] = [];
-  return {
-    take() {
-      const frame = free.pop() ?? new Frame();
-      if (!all.includes(frame)) {
-        frame.alloc();
-        all.push(frame);
-      }
-      return frame;
-    },
-    give(frame) {
-      frame.unref();
-      free.push(frame);
-    },
-    [Symbol.dispose]() {
-      for (const frame of all) frame.free();
-    },
-  };
 }
 
 const PICTURE_TYPES: ReadonlyMap<number, PictureType> = new Map<number, PictureType>([
