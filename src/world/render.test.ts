@@ -45,6 +45,17 @@ describe('renderer', () => {
     expect(hash(noisy)).not.toBe(hash(again));
   });
 
+  it('draws any moment of an hour with changing scenes in bounded memory', () => {
+    const world = createWorld({ seed: 6, split: 'train', footage: 'cuts', durationSec: 3600, activities: 'many', heldOut: false });
+    const renderer = createRenderer(world, { widthPx: 480, heightPx: 360 });
+    expect(world.scenes.length).toBeGreaterThan(60);
+    for (let t = 5; t < 300; t += 20) renderer.frameAt(t);
+    const before = process.memoryUsage().rss;
+    for (let t = 300; t < 3600; t += 30) renderer.frameAt(t);
+    // Kept for ever, the backgrounds alone would take twice as much.
+    expect(process.memoryUsage().rss - before).toBeLessThan(60e6);
+  });
+
   // The truth comes from geometry and the picture from the canvas: this is where the two must meet.
   it('shows the paint of each thing inside its box, at the size of half a picture', () => {
     let checked = 0;

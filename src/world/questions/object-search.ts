@@ -1,6 +1,7 @@
 // OS, object search: where things are, who has them, what is near them.
 import { nameOf, now, THINGS } from './template.ts';
 import type { Draft, Template } from './template.ts';
+import { VIEW_WIDTH } from '../scene/layout.ts';
 import type { Seen } from '../world.ts';
 import type { Viewing } from './viewing.ts';
 
@@ -106,6 +107,8 @@ const nearest: Template = {
     const things = v.all(kind, t);
     const people = v.all('person', t);
     if (things?.length !== 1 || people === null || people.length < 2 || things[0]!.holder !== null) return [];
+    // Who is cut off by the edge might stand anywhere beyond it.
+    if ([things[0]!, ...people].some((o) => o.box[0] < 2 || o.box[0] + o.box[2] > VIEW_WIDTH - 2)) return [];
     const thing = things[0]!;
     const ranked = people.map((p) => ({ p, d: feetApart(p, thing) })).sort((a, b) => a.d - b.d);
     if (ranked[0]!.d > 85 || ranked[1]!.d < ranked[0]!.d * 1.7 + 12) return [];

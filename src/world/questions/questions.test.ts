@@ -188,7 +188,7 @@ describe('stream questions', () => {
   it('ask about minutes ago in long clips, within bounded time', () => {
     const clips = [...streamClips({ seed: 4, split: 'test', clips: 2, footage: ['moving', 'cuts'], minSec: 900, maxSec: 900, questions: 30 })];
     const long = clips.flatMap((c) => c.questions).filter((q) => q.template.startsWith('lm-minutes'));
-    expect(long.length).toBeGreaterThan(4);
+    expect(long.length).toBeGreaterThan(2);
     for (const q of long) expect(q.timeSec - q.evidence[0]![1]).toBeGreaterThan(40);
     expect(clips.map((c) => c.questions.length)).toEqual([30, 30]);
   });
