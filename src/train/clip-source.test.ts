@@ -90,7 +90,8 @@ describe('training clips', () => {
   });
 
   it('are made once and read from disk after; a damaged one is made again', async () => {
-    const names = (await readdir(options.cacheFolder)).sort();
+    // A worker that was stopped in the middle of a write leaves a part behind.
+    const names = (await readdir(options.cacheFolder)).filter((name) => name.endsWith('.clip')).sort();
     expect(names.length).toBeGreaterThan(1);
     const file = path.join(options.cacheFolder, names[0]!);
     const whole = await readFile(file);

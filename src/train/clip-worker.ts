@@ -8,7 +8,7 @@ import { decodeClip, encodeClip, toStored } from './clip-file.ts';
 import type { StoredClip } from './clip-file.ts';
 import type { ClipTokeniser, SpokenLimits, Window } from './prompt.ts';
 import { createClipTokeniser, openTrainingPrompt } from './prompt.ts';
-import { writeWhole } from './safetensors-writer.ts';
+import { removeParts, writeWhole } from './safetensors-writer.ts';
 import type { ClipMaker, OpenClipMaker } from './samples.ts';
 import type { ClipSample } from './vlm-batch.ts';
 import type { VlmConfig } from './vlm-config.ts';
@@ -46,6 +46,7 @@ serveWorker<ClipService>({
     const module = (await import(options.maker)) as { default?: OpenClipMaker };
     if (!module.default) throw new UserError('CLIP_MAKER', { what: `${options.maker} exports no default`, expected: 'a function that opens a clip maker' });
     await mkdir(options.cacheFolder, { recursive: true });
+    await removeParts(options.cacheFolder, 3_600_000);
     opened = { maker: await module.default(options.config, options.makerOptions), tokenise: createClipTokeniser(await openTrainingPrompt(options.promptFolder, options.config), options.config), options };
     return undefined;
   },

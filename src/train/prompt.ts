@@ -59,7 +59,7 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
   );
   return (clip, { first, count }, limits, random) => {
     const timesSec = clip.timesSec.slice(first, first + count);
-    const [startSec, endSec] = [timesSec[0]!, timesSec.at(-1)! + (clip.timesSec.length > 1 ? clip.timesSec[1]! - clip.timesSec[0]! : 1)];
+    const [startSec, endSec] = [timesSec[0]!, timesSec[timesSec.length - 1]! + (clip.timesSec.length > 1 ? clip.timesSec[1]! - clip.timesSec[0]! : 1)];
     const usable = clip.threads.filter((thread) => thread.every(({ timeSec, evidenceSec }) => timeSec >= startSec && timeSec < endSec && evidenceSec >= startSec - 1e-6));
     const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
     const ordered = random.shuffle(usable);
@@ -86,7 +86,7 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
           const frames = framesAt(timeSec);
           const before = spoken.filter((turn) => turn.frames <= frames);
           // All frames stand in the prefix, before the thread: its later turns follow the answer before them, which brought the end mark.
-          const place = i > 0 ? { turn: before.length + i, framesBefore: 0 } : { turn: before.length, framesBefore: frames - (before.at(-1)?.frames ?? 0) };
+          const place = i > 0 ? { turn: before.length + i, framesBefore: 0 } : { turn: before.length, framesBefore: frames - (before[before.length - 1]?.frames ?? 0) };
           return { frames, label, prompt: questionOf({ ...place, text: question }), answer: answerOf(answer) };
         }),
       ),

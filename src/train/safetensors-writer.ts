@@ -1,6 +1,6 @@
 // Writes safetensors files (github.com/huggingface/safetensors, README, "Format"): aligned header, data without holes, put in place whole or not at all.
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../core/errors.ts';
 
@@ -55,4 +55,14 @@ export async function writeWhole(file: string, parts: readonly Uint8Array[]): Pr
   }
   const folder = await open(path.dirname(file), 'r');
   await folder.sync().finally(() => folder.close());
+}
+
+/** Removes what writers that were killed left in a folder. @param olderThanMs younger parts may still be written */
+export async function removeParts(folder: string, olderThanMs: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const file = path.join(folder, name);
+    if (!/^\..+\.part$/.test(name)) continue;
+    const written = await stat(file).catch(() => undefined);
+    if (written && Date.now() - written.mtimeMs >= olderThanMs) await rm(file, { force: true });
+  }
 }

@@ -9,6 +9,7 @@ import type { Batch, OptimiserOptions } from './optimiser.ts';
 import { createOptimiser } from './optimiser.ts';
 import type { ParameterStore } from './parameters.ts';
 import { feedNames } from './parameters.ts';
+import { removeParts } from './safetensors-writer.ts';
 import type { Schedule } from './schedule.ts';
 import { learningRate } from './schedule.ts';
 import type { Forward } from './step-graph.ts';
@@ -61,6 +62,7 @@ export interface TrainingResult {
 export async function train(store: ParameterStore, forward: (variant: string) => Forward, source: BatchSource, options: TrainerOptions): Promise<TrainingResult> {
   const { schedule, folder } = options;
   const average = options.averageDecay === undefined ? undefined : new Map([...store.weights].map(([name, values]) => [name, values.slice()]));
+  await removeParts(folder, 0);
   const loaded = await loadCheckpoint(folder, store, average);
   if (loaded) await source.restore(loaded.state['source']);
   await using log = await openLog(folder, store.step);

@@ -113,7 +113,7 @@ describe('the VLM as a training graph', () => {
     for (const label of ['frame 0', 'frame 1', 'frame 2', 'second turn']) {
       const thread = packed.threads.find((some) => some.some((turn) => turn.label === label))!;
       const upTo = thread.slice(0, thread.findIndex((turn) => turn.label === label) + 1);
-      const frames = upTo.at(-1)!.frames;
+      const frames = upTo[upTo.length - 1]!.frames;
       // Only the frames seen so far, and nothing else in the batch.
       const alone: ClipSample = { patches: packed.patches.subarray(0, frames * frameBytes), prefix: { ids: packed.prefix.ids.subarray(0, 1 + frames * (tokens + 2)), ends: packed.prefix.ends.subarray(0, frames + 1) }, threads: [upTo] };
       const shape = { clips: 1, frames, prefix: alone.prefix.ids.length, threads: 1, threadLength: 8, answers: 4 };
