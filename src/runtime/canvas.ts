@@ -16,12 +16,17 @@ export interface Surface {
   readonly context: Canvas2D;
   /** To draw this surface onto another: `other.context.drawImage(surface.drawable, x, y)`. */
   readonly drawable: Drawable;
-  /** uint8 [height, width, 4], red, green, blue, alpha, premultiplied; a copy. */
+  /**
+   * uint8 [height, width, 4], red, green, blue, alpha, premultiplied; a copy. Its memory goes back only while the event
+   * loop turns: a loop that reads hundreds of pictures awaits something now and then, or grows by all of them.
+   */
   readRgba(): Uint8Array;
   /** The picture as a PNG file. */
   toPng(): Uint8Array;
   /** The picture as a JPEG file, quality 0–100. */
   toJpeg(quality: number): Uint8Array;
+  /** Gives the pixels back at once; the garbage collector does not see how much they weigh. Not to be drawn on or from afterwards. */
+  release(): void;
 }
 
 /** A surface that shows a picture: uint8 [height, width, 3]. */
@@ -53,5 +58,9 @@ export function createSurface(widthPx: number, heightPx: number): Surface {
     readRgba: () => canvas.data(),
     toPng: () => canvas.encodeSync('png'),
     toJpeg: (quality) => canvas.encodeSync('jpeg', quality),
+    release() {
+      canvas.width = 1;
+      canvas.height = 1;
+    },
   };
 }

@@ -25,7 +25,7 @@ export interface RenderOptions {
 export interface Renderer {
   readonly widthPx: number;
   readonly heightPx: number;
-  /** The picture at a time, as a frame of its own memory. */
+  /** The picture at a time, as a frame of its own memory. Let the event loop turn now and then (see `Surface.readRgba`). */
   frameAt(timeSec: number, index?: number): Frame;
   /** All frames at this rate, in order. */
   frames(fps: number, startSec?: number, endSec?: number): Generator<Frame>;
@@ -55,7 +55,11 @@ export function createRenderer(world: World, options: RenderOptions = {}): Rende
     }
     const made = drawBackground(world.scenes[scene]!, scale);
     backgrounds.set(scene, made);
-    if (backgrounds.size > BACKGROUNDS_KEPT) backgrounds.delete(backgrounds.keys().next().value!);
+    if (backgrounds.size > BACKGROUNDS_KEPT) {
+      const oldest = backgrounds.keys().next().value!;
+      backgrounds.get(oldest)!.release();
+      backgrounds.delete(oldest);
+    }
     return made;
   };
 
