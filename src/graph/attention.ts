@@ -68,7 +68,7 @@ export function blockAttention(query: Value, blocks: readonly AttentionBlock[], 
 function jointSoftmax(scores: readonly Value[]): readonly Value[] {
   if (scores.length === 1) return [softmax(scores[0]!)];
   const shapes = scores.map((score) => staticShape(score.shape, 'attention'));
-  const widths = shapes.map((shape) => shape.at(-1));
+  const widths = shapes.map((shape) => shape.at(-1)!);
   const rows = rowsOf(shapes[0]!);
   const joint = softmax(concat(scores.map((score, i) => reshape(score, [rows, widths[i]!])), 1));
   return split(joint, widths, 1).map((part, i) => reshape(part, shapes[i]!));
