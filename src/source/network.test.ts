@@ -121,7 +121,7 @@ describe('HTTP', () => {
       });
       const { frames, events } = await take(`http://127.0.0.1:${server.port}/index.m3u8`, Infinity, { fps: 5 });
       expect(frames).toHaveLength(15);
-      expect(frames.at(-1).timeSec).toBeCloseTo(2.8, 2);
+      expect(frames.at(-1)!.timeSec).toBeCloseTo(2.8, 2);
       expect(events[0]).toMatchObject({ info: { live: false, container: 'hls' } });
     } finally {
       await rm(folder, { recursive: true });

@@ -81,7 +81,7 @@ describe('a file', () => {
     const { frames, events } = await collect(whole.slice(0, whole.length >> 1));
     const damaged = events.filter((event) => event.kind === 'damaged');
     expect(damaged.at(-1)).toMatchObject({ reason: 'the file ends before its stated length' });
-    expect(damaged.at(-1).damagedCount + frames.length).toBe(50);
+    expect(damaged.at(-1)!.damagedCount + frames.length).toBe(50);
   });
 
   test('with damage in the middle keeps its times increasing and its indices whole', async () => {

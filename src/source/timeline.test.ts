@@ -46,5 +46,5 @@ test('pictures that share a time, and files joined end to end, still move forwar
   const timeline = createTimeline({ live: false, originSec: 0 });
   const placed = [0, 0.04, 0.04, 0.03, 0.08, 5, 0, 0.04].map((timeSec) => timeline.place(timeSec, undefined, 0));
   for (let i = 1; i < placed.length; i++) expect(placed[i]).toBeGreaterThan(placed[i - 1]!);
-  expect(placed.at(-1) - placed.at(-2)).toBeCloseTo(0.04, 6);
+  expect(placed.at(-1)! - placed.at(-2)!).toBeCloseTo(0.04, 6);
 });
