@@ -110,6 +110,7 @@ describe('patches', () => {
       expect(target.every((value) => value === 1)).toBe(true);
     }
     expect(() => preprocessor.patches({ rgb: new Uint8Array(12), widthPx: 2, heightPx: 2 }, new Float32Array(3))).toThrow(/3 values.*1024 × 768/);
+    expect(() => preprocessor.patchesOfResized({ rgb: new Uint8Array(300 * 3), widthPx: 30, heightPx: 10 })).toThrow(/30 × 10.*at least 512 × 512/);
     expect(() => preprocessor.patches({ rgb: new Uint8Array(11), widthPx: 2, heightPx: 2 })).toThrow(/11 bytes for 2 × 2/);
     expect(() => preprocessor.patches({ rgb: new Uint8Array(), widthPx: 0, heightPx: 5 })).toThrow(/at least one pixel/);
   });

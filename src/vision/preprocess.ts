@@ -1,6 +1,7 @@
 // From a frame's pixels to the encoder's patches, as the checkpoint's own processor prepares them.
 import { UserError } from '../core/errors.ts';
 import type { ImageSpec, VisionSpec } from '../models/contract.ts';
+import { pixelKernels } from '../runtime/pixel-kernels.ts';
 import { createResizer } from './resample.ts';
 import type { Picture } from './resample.ts';
 
@@ -18,7 +19,10 @@ export interface Preprocessor {
   patches(frame: Picture, target?: Float32Array): Float32Array;
   /** The resized picture alone, before it is rescaled: uint8 [height, width, 3] of `image.heightPx` × `image.widthPx`. Overwritten by the next call. */
   resized(frame: Picture): Picture;
-  /** Patches of a picture that `resized` gave. */
+  /**
+   * Patches of a picture that `resized` gave.
+   * @throws UserError when the picture is smaller than the patches together
+   */
   patchesOfResized(picture: Picture, target?: Float32Array): Float32Array;
 }
 
@@ -27,9 +31,9 @@ export function createPreprocessor(image: ImageSpec, vision: Pick<VisionSpec, 'p
   const { patchPx, columns, rows } = vision;
   const patchCount = rows * columns;
   const patchWidth = 3 * patchPx * patchPx;
-  const toEdge = createResizer(image.resample);
-  const toSquare = createResizer(image.resample);
-  const tables = [0, 1, 2].map((channel) => Float32Array.from({ length: 256 }, (_, value) => (Math.fround(value * image.rescale) - image.mean[channel]!) / image.std[channel]!)) as [Float32Array, Float32Array, Float32Array];
+  const resizer = createResizer(image.resample);
+  // float32 [3, 256]: what each byte of each channel becomes.
+  const tables = Float32Array.from({ length: 3 * 256 }, (_, i) => (Math.fround((i % 256) * image.rescale) - image.mean[i >> 8]!) / image.std[i >> 8]!);
   let own: Float32Array | undefined;
 
   const resized = (frame: Picture): Picture => {
@@ -40,38 +44,36 @@ export function createPreprocessor(image: ImageSpec, vision: Pick<VisionSpec, 'p
     const { resize } = image;
     switch (resize.kind) {
       case 'square':
-        return toSquare.resize(frame, image.widthPx, image.heightPx);
-      case 'longest-edge-then-square': {
-        const edge = edgeSize(widthPx, heightPx, resize.longestEdgePx);
-        return toSquare.resize(toEdge.resize(frame, edge.widthPx, edge.heightPx), image.widthPx, image.heightPx);
-      }
+        return resizer.resize(frame, image.widthPx, image.heightPx);
+      case 'longest-edge-then-square':
+        return resizer.resizeThrough(frame, [edgeSize(widthPx, heightPx, resize.longestEdgePx), image]);
       default:
         return resize satisfies never;
     }
   };
 
-  const patchesOfResized = (picture: Picture, target?: Float32Array): Float32Array => {
-    const out = target ?? (own ??= new Float32Array(patchCount * patchWidth));
+  const patchesOfResized = (picture: Picture, buffer?: Float32Array): Float32Array => {
+    const out = buffer ?? (own ??= new Float32Array(patchCount * patchWidth));
     if (out.length !== patchCount * patchWidth) {
       throw new UserError('BUFFER_MISSHAPEN', { what: 'the buffer for patches does not fit', got: `${out.length} values`, expected: `${patchCount} × ${patchWidth}` });
     }
     const { rgb, widthPx } = picture;
-    const [red, green, blue] = tables;
-    const plane = patchPx * patchPx;
+    const stride = widthPx * 3;
+    if (widthPx < columns * patchPx || rgb.length < rows * patchPx * stride) {
+      throw new UserError('PICTURE_INVALID', { what: 'the picture does not hold the patches', got: `${widthPx} × ${picture.heightPx}`, expected: `at least ${columns * patchPx} × ${rows * patchPx}` });
+    }
+    const target = tables.byteLength;
+    const source = target + columns * patchWidth * 4;
+    const kernels = pixelKernels(source + patchPx * stride);
+    if (kernels.user !== tables) {
+      kernels.bytes.set(new Uint8Array(tables.buffer), 0);
+      kernels.user = tables;
+    }
+    const made = new Float32Array(kernels.bytes.buffer, target, columns * patchWidth);
     for (let row = 0; row < rows; row++) {
-      for (let inner = 0; inner < patchPx; inner++) {
-        let from = (row * patchPx + inner) * widthPx * 3;
-        for (let column = 0; column < columns; column++) {
-          let to = (row * columns + column) * patchWidth + inner * patchPx;
-          for (let x = 0; x < patchPx; x++) {
-            out[to] = red[rgb[from]!]!;
-            out[to + plane] = green[rgb[from + 1]!]!;
-            out[to + 2 * plane] = blue[rgb[from + 2]!]!;
-            from += 3;
-            to++;
-          }
-        }
-      }
+      kernels.bytes.set(rgb.subarray(row * patchPx * stride, (row + 1) * patchPx * stride), source);
+      kernels.patches(source, stride, patchPx, columns, 0, target);
+      out.set(made, row * made.length);
     }
     return out;
   };
