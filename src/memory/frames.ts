@@ -25,13 +25,17 @@ export function storedFrames(slots: SlotView): StoredFrame[] {
   return frames;
 }
 
+/** The number of the frame that came last; −1 where there is none. New slots are at the end, so that it is found at once. */
+export function newestFrame(slots: SlotView): number {
+  for (let slot = slots.length - 1; slot >= 0; slot--) if (isFrame(slots, slot)) return slots.source[slot]!;
+  return -1;
+}
+
 /** The frame that a chunk begins, if its first token opens a frame that has no slots yet. Chunks never hold tokens of two frames. */
 export function newFrame(slots: SlotView, incoming: Incoming): StoredFrame | undefined {
   if (incoming.count === 0 || !isFrame(incoming, 0)) return undefined;
   const source = incoming.source[0]!;
-  // The newest slots are at the end, so that a frame under way is found at once.
-  for (let slot = slots.length - 1; slot >= 0; slot--) if (isFrame(slots, slot)) return slots.source[slot] === source ? undefined : { source, timeSec: incoming.timeSec[0]! };
-  return { source, timeSec: incoming.timeSec[0]! };
+  return newestFrame(slots) === source ? undefined : { source, timeSec: incoming.timeSec[0]! };
 }
 
 /** The plan that drops all slots of those frames. */

@@ -10,23 +10,22 @@ export interface RotaryOptions {
   readonly layout: RotaryLayout;
 }
 
+/** Distances whose angles are kept: those of a long memory's slots, a few MiB. */
+const turnsKept = 8192;
+
 /** Rotations of one decoder. Angles are computed in double precision, so that turning a key twice equals turning it once by the sum. */
 export class Rotary {
   readonly headWidth: number;
   readonly layout: RotaryLayout;
   readonly #frequencies: Float64Array;
-  readonly #cos: Float64Array;
-  readonly #sin: Float64Array;
-  /** The angle that `#cos` and `#sin` are of, in positions. */
-  #delta = 0;
+  /** Float64 [cosines D/2, sines D/2] by distance in positions: every head is turned by the same distances. */
+  readonly #turns = new Map<number, Float64Array>();
 
   constructor({ headWidth, theta, layout }: RotaryOptions) {
     this.headWidth = headWidth;
     this.layout = layout;
     const half = headWidth / 2;
     this.#frequencies = Float64Array.from({ length: half }, (_, i) => theta ** ((-2 * i) / headWidth));
-    this.#cos = new Float64Array(half).fill(1);
-    this.#sin = new Float64Array(half);
   }
 
   /**
@@ -52,23 +51,32 @@ export class Rotary {
    */
   turn(keys: Float32Array, offset: number, delta: number): void {
     if (delta === 0) return;
-    if (delta !== this.#delta) {
-      this.#delta = delta;
-      for (let i = 0; i < this.#frequencies.length; i++) {
-        const angle = delta * this.#frequencies[i]!;
-        this.#cos[i] = Math.cos(angle);
-        this.#sin[i] = Math.sin(angle);
-      }
-    }
     const half = this.#frequencies.length;
+    const turn = this.#turn(delta);
     const halves = this.layout === 'halves';
     const stride = halves ? 1 : 2;
     const apart = halves ? half : 1;
     for (let i = 0, a = offset; i < half; i++, a += stride) {
       const x = keys[a]!;
       const y = keys[a + apart]!;
-      keys[a] = x * this.#cos[i]! - y * this.#sin[i]!;
-      keys[a + apart] = x * this.#sin[i]! + y * this.#cos[i]!;
+      keys[a] = x * turn[i]! - y * turn[half + i]!;
+      keys[a + apart] = x * turn[half + i]! + y * turn[i]!;
     }
+  }
+
+  #turn(delta: number): Float64Array {
+    let turn = this.#turns.get(delta);
+    if (turn === undefined) {
+      const half = this.#frequencies.length;
+      turn = new Float64Array(2 * half);
+      for (let i = 0; i < half; i++) {
+        const angle = delta * this.#frequencies[i]!;
+        turn[i] = Math.cos(angle);
+        turn[half + i] = Math.sin(angle);
+      }
+      if (this.#turns.size >= turnsKept) this.#turns.clear();
+      this.#turns.set(delta, turn);
+    }
+    return turn;
   }
 }

@@ -1,0 +1,123 @@
+// infinipot-v: when the memory is full, tokens that recent frames repeat go, and of the others those of small values; each head for itself.
+import { z } from 'zod';
+import { newFrame, shrinkTo, storedFrames } from '../frames.ts';
+import { defineMemoryMethod, type Plan } from '../method.ts';
+import { norm, RawKeys } from '../raw-keys.ts';
+import { kindCode, type SlotView } from '../slots.ts';
+
+const options = z.strictObject({
+  /** Slots of a head at which the memory is full: opening and frames; the dialogue is not counted. */
+  slots: z.int().min(8).default(6144),
+  /** Share of them that a compression leaves. */
+  targetRatio: z.number().gt(0).lt(1).default(0.75),
+  /** Share of the target that temporal redundancy decides on; the rest goes by the norm of the values. */
+  redundancyRatio: z.number().min(0).max(1).default(0.5),
+  /** Share of the visual slots that counts as recent: whole frames, which stay. */
+  recentRatio: z.number().gt(0).lt(1).default(0.25),
+});
+
+const isDialogue = (kind: number) => kind === kindCode.question || kind === kindCode.answer;
+const isOfFrame = (kind: number) => kind === kindCode.visual || kind === kindCode.wrap;
+const count = (slots: SlotView, is: (kind: number) => boolean) => slots.kind.subarray(0, slots.length).reduce((sum, kind) => sum + Number(is(kind)), 0);
+
+/** The newest frames that together have at most so many slots, and the newest of all in any case. */
+function recentFrames(slots: SlotView, most: number): ReadonlySet<number> {
+  const sizes = new Map<number, number>();
+  for (let slot = 0; slot < slots.length; slot++) if (isOfFrame(slots.kind[slot]!)) sizes.set(slots.source[slot]!, (sizes.get(slots.source[slot]!) ?? 0) + 1);
+  const recent = new Set<number>();
+  let left = most;
+  for (const [source, size] of [...sizes].sort(([a], [b]) => b - a)) {
+    left -= size;
+    if (left < 0 && recent.size > 0) break;
+    recent.add(source);
+  }
+  return recent;
+}
+
+/**
+ * How little recent frames repeat a slot: minus the mean cosine with their keys at its place, float32 [length]. Where no recent frame has the place, its
+ * newest slot is compared with instead, and is itself repeated by nothing: 1.
+ */
+function novelty(slots: SlotView, recent: ReadonlySet<number>, raw: RawKeys): Float32Array {
+  const peers = new Map<number, { readonly newest: number; readonly units: Float32Array; count: number }>();
+  for (let slot = slots.length - 1; slot >= 0; slot--) {
+    if (slots.kind[slot] !== kindCode.visual) continue;
+    const place = slots.place[slot]!;
+    const known = peers.get(place);
+    if (known && !recent.has(slots.source[slot]!)) continue;
+    const at = known ?? { newest: slot, units: new Float32Array(raw.width), count: 0 };
+    raw.unit(slots, slot).forEach((value, d) => (at.units[d]! += value));
+    at.count++;
+    peers.set(place, at);
+  }
+  return Float32Array.from({ length: slots.length }, (_, slot) => {
+    const at = peers.get(slots.place[slot]!);
+    if (slots.kind[slot] !== kindCode.visual || at === undefined || at.newest === slot) return 1;
+    // The mean of cosines is the product with the mean of unit vectors.
+    return -raw.unit(slots, slot).reduce((sum, value, d) => sum + value * at.units[d]!, 0) / at.count;
+  });
+}
+
+/** The `most` best of the candidates; of equal ones the newer. */
+function best(candidates: readonly number[], score: (slot: number) => number, most: number): readonly number[] {
+  return candidates.map((slot) => ({ slot, score: score(slot) })).sort((a, b) => b.score - a.score || b.slot - a.slot).slice(0, Math.max(0, most)).map(({ slot }) => slot);
+}
+
+export default defineMemoryMethod({
+  summary: 'when full, keeps what recent frames do not repeat at the same place, and tokens of large values, in each head',
+  source:
+    'InfiniPot-V, arXiv 2506.15745: TaR, then VaN for the rest of the target, without the pooling of value norms by layer. Keys are compared before the rotary embedding, and by their true place in the frame: ' +
+    'the released code goes by order, which after a compression is no longer the place. The text around a frame goes when the frame is no longer recent. ' +
+    'Recent frames stay even if they are more than redundancy may keep',
+  options,
+  needs: [],
+  scope: 'head',
+  budget: { kind: 'fixed', knob: 'slots', full: 2 ** 30, sweep: [256, 512, 1024, 2048, 4096], limit: ({ slots }) => ({ slotsPerHead: slots }) },
+  positions: 'stream',
+  scoreBias: 'none',
+  open({ slots: full, targetRatio, redundancyRatio, recentRatio }, context) {
+    const raw = new RawKeys(context);
+    /** Tokens of the frame that is coming, and of the largest so far: room is made for a whole frame, or chunks would decide what stays. */
+    let coming = 0;
+    let largest = 0;
+
+    /** Leaves at most `target` slots, dialogue not counted. */
+    function compress(slots: SlotView, target: number): Plan {
+      const kept = new Uint8Array(slots.length);
+      const candidates: number[] = [];
+      const recent = recentFrames(slots, Math.min(target - count(slots, (kind) => kind === kindCode.opening), recentRatio * count(slots, (kind) => kind === kindCode.visual)));
+      let left = target;
+      for (let slot = 0; slot < slots.length; slot++) {
+        const kind = slots.kind[slot]!;
+        if (kind === kindCode.opening || isDialogue(kind) || recent.has(slots.source[slot]!)) kept[slot] = 1;
+        else if (kind === kindCode.visual) candidates.push(slot);
+        left -= Number(kept[slot] === 1 && !isDialogue(kind));
+      }
+      const score = novelty(slots, recent, raw);
+      const unseen = best(candidates, (slot) => score[slot]!, Math.min(left, Math.round(redundancyRatio * target) - (target - left)));
+      for (const slot of unseen) kept[slot] = 1;
+      const rest = candidates.filter((slot) => kept[slot] === 0);
+      for (const slot of best(rest, (at) => norm(slots.values, at, context.headWidth), left - unseen.length)) kept[slot] = 1;
+      return { kind: 'keep', slots: Int32Array.from(kept.keys()).filter((slot) => kept[slot] === 1) };
+    }
+
+    return {
+      before(slots, incoming, { layer, kvHead }) {
+        const begins = newFrame(slots, incoming) !== undefined;
+        if (layer === 0 && kvHead === 0) {
+          coming = (begins ? 0 : coming) + incoming.kind.subarray(0, incoming.count).filter(isOfFrame).length;
+          largest = Math.max(largest, coming);
+        }
+        if (!begins || slots.length - count(slots, isDialogue) + largest <= full) return undefined;
+        return compress(slots, Math.min(Math.floor(targetRatio * full), full - largest));
+      },
+      // A frame larger than any before it.
+      after: (slots) => (slots.length - count(slots, isDialogue) > full ? compress(slots, full) : undefined),
+      room(slots, incoming, limit) {
+        const target = limit - count(slots, isDialogue);
+        const plan = compress(slots, Math.max(0, target));
+        return plan.kind === 'keep' && plan.slots.length <= limit ? plan : shrinkTo(slots, incoming, limit, storedFrames(slots));
+      },
+    };
+  },
+});
