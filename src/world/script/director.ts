@@ -34,6 +34,14 @@ function setScene(stage: Stage, timeSec: number): void {
   if (layout.kind !== 'shop' && rareAllowed(stage.spec, 'dog', timeSec) && random.next() < 0.35) kinds.push('dog');
   // A scene with some who are not there yet leaves room for arrivals.
   for (const kind of random.shuffle(kinds)) if (random.next() < 0.85) place(stage, timeSec, kind);
+  // Some have their hands full from the start: without, nobody could put down or hand over anything in a short clip.
+  const [person] = stage.free('person', timeSec).filter((p) => p.carries === null);
+  const [item] = [...stage.free('bag', timeSec), ...stage.free('box', timeSec)];
+  if (person !== undefined && item !== undefined && random.next() < 0.45) {
+    item.track.holder = person.id;
+    item.by = person;
+    person.carries = item;
+  }
 }
 
 /** In long footage dogs and bicycles show up in one minute of six only, so that there is something to remember. */
