@@ -100,9 +100,10 @@ export async function barePass(decoder: PackedDecoder, threads: number): Promise
   const all: PackedLinear[] = [...decoder.layers.flatMap(({ query, key, value, output, gate, up, down }) => [query, key, value, output, gate, up, down]), decoder.head];
   for (const packed of all) {
     const { inWidth, outWidth } = linearWidths(packed);
+    const zero = graph.constant(Uint8Array.of(128), 'uint8', []);
     const known = inputs.get(inWidth) ?? { exact: graph.input(`x${inWidth}`, 'float32', [1, inWidth]), levels: graph.input(`levels${inWidth}`, 'uint8', [1, inWidth]) };
     inputs.set(inWidth, known);
-    const product = packed.format === 'rows8' ? single('MatMulIntegerToFloat', [known.levels, weight(graph, packed.weight), graph.scalar(1), weight(graph, packed.scales), graph.constant(Uint8Array.of(128), 'uint8', [])], [1, outWidth], {}, 'float32', 'com.microsoft') : linear(known.exact, packed);
+    const product = packed.format === 'rows7' || packed.format === 'rows8' ? single('MatMulIntegerToFloat', [known.levels, weight(graph, packed.weight), graph.scalar(1), weight(graph, packed.scales), zero, ...(packed.format === 'rows8' ? [zero] : [])], [1, outWidth], {}, 'float32', 'com.microsoft') : linear(known.exact, packed);
     const sum = sums.get(outWidth);
     sums.set(outWidth, sum ? add(sum, product) : product);
   }

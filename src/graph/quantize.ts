@@ -1,14 +1,17 @@
 // Quantisation of weight matrices: to 7 bits with a scale a row, and to 8 or 4 bits in blocks of 32.
 
-/** Rows of `Rows8` weights use −63…63: two products with an unsigned 8-bit activation then fit 16 bits, which the AVX2 kernel sums in and would else cut off. */
-const rowLimit = 63;
+/**
+ * 7-bit rows use −63…63: two products with an unsigned 8-bit activation then fit 16 bits, which the AVX2 kernel for signed weights sums in
+ * and would else cut off. 8-bit rows are unsigned, and take the kernel that sums in 32 bits.
+ */
+const rowLimits = { 7: 63, 8: 127 } as const;
 
 export const blockSize = 32;
 
-/** A matrix of 7-bit numbers, transposed as ONNX Runtime multiplies it. */
+/** A matrix of 7- or 8-bit numbers, transposed as ONNX Runtime multiplies it. */
 export interface QuantizedRows {
-  /** int8 [in, out] */
-  readonly data: Int8Array;
+  /** [in, out]: int8 for 7 bits, uint8 with its zero at 128 for 8. */
+  readonly data: Int8Array | Uint8Array;
   /** float32 [out] */
   readonly scales: Float32Array;
 }
@@ -17,9 +20,11 @@ export interface QuantizedRows {
  * Symmetric, one scale an output.
  * @param weight float32 [out, in]
  */
-export function quantizeRows(weight: Float32Array, outWidth: number, inWidth: number): QuantizedRows {
+export function quantizeRows(weight: Float32Array, outWidth: number, inWidth: number, bits: 7 | 8): QuantizedRows {
+  const rowLimit = rowLimits[bits];
+  const zero = bits === 8 ? 128 : 0;
   const scales = new Float32Array(outWidth);
-  const data = new Int8Array(outWidth * inWidth);
+  const data = bits === 8 ? new Uint8Array(outWidth * inWidth) : new Int8Array(outWidth * inWidth);
   // Sixteen outputs at a time share the cache lines that the transposed writes touch.
   const inverse = new Float64Array(16);
   for (let first = 0; first < outWidth; first += 16) {
@@ -32,7 +37,7 @@ export function quantizeRows(weight: Float32Array, outWidth: number, inWidth: nu
       inverse[o] = most === 0 ? 0 : rowLimit / most;
     }
     for (let i = 0; i < inWidth; i++) {
-      for (let o = 0; o < count; o++) data[i * outWidth + first + o] = Math.round(weight[(first + o) * inWidth + i]! * inverse[o]!);
+      for (let o = 0; o < count; o++) data[i * outWidth + first + o] = Math.round(weight[(first + o) * inWidth + i]! * inverse[o]!) + zero;
     }
   }
   return { data, scales };

@@ -30,13 +30,13 @@ export interface Inputs {
 
 /** Formats of a precision, from the fastest to the exact one. */
 export const ladders: Readonly<Record<QuantizedPrecision, readonly Format[]>> = {
-  w8a8: ['rows8', 'blocks8', 'float32'],
+  w8a8: ['rows7', 'rows8', 'blocks8', 'float32'],
   w8: ['blocks8', 'float32'],
   w4: ['blocks4', 'blocks8', 'float32'],
 };
 
 /** What a weight costs in a format, roughly, in time and memory: picks which layer is made more exact first. */
-export const costs: Readonly<Record<Format, number>> = { blocks4: 0.6, rows8: 1, blocks8: 2, float32: 4 };
+export const costs: Readonly<Record<Format, number>> = { blocks4: 0.6, rows7: 1, rows8: 1.3, blocks8: 2.5, float32: 4 };
 
 /** Outputs that are measured at most: enough to know a layer's error, and an output layer has a hundred thousand. */
 const measuredOutputs = 1024;
@@ -63,6 +63,7 @@ export async function writeLinear(layer: FloatLinear, format: Format, writer: Te
   switch (packed.format) {
     case 'float32':
       return { ...packed, weight, ...(bias && { bias }) };
+    case 'rows7':
     case 'rows8':
       return { ...packed, weight, scales: await write(packed.scales), ...(bias && { bias }) };
     case 'blocks8':
@@ -113,9 +114,10 @@ function inline({ name, weight, outWidth, inWidth }: FloatLinear, format: Format
   switch (format) {
     case 'float32':
       return { format, weight: inlineTensor(name, weight, 'float32', [outWidth, inWidth]) };
+    case 'rows7':
     case 'rows8': {
-      const { data, scales } = quantizeRows(weight, outWidth, inWidth);
-      return { format, weight: inlineTensor(name, data, 'int8', [inWidth, outWidth]), scales: inlineTensor(`${name}.scales`, scales, 'float32', [outWidth]) };
+      const { data, scales } = quantizeRows(weight, outWidth, inWidth, format === 'rows8' ? 8 : 7);
+      return { format, weight: inlineTensor(name, data, format === 'rows8' ? 'uint8' : 'int8', [inWidth, outWidth]), scales: inlineTensor(`${name}.scales`, scales, 'float32', [outWidth]) };
     }
     case 'blocks8':
     case 'blocks4': {

@@ -6,7 +6,7 @@ import type { Precision } from './contract.ts';
 import { weightsOf } from './roles.ts';
 
 /** Rises when packs of the same checkpoint and precision come out different. */
-const formatVersion = 2;
+const formatVersion = 3;
 
 /** Names the pack of a checkpoint: sizes and times of its files, places and types of its tensors, its sizes, the precision and the format. */
 export async function packName(checkpoint: Checkpoint, precision: Precision): Promise<string> {
