@@ -107,6 +107,8 @@ const nearest: Template = {
     const things = v.all(kind, t);
     const people = v.all('person', t);
     if (things?.length !== 1 || people === null || people.length < 2 || things[0]!.holder !== null) return [];
+    // Its rider is on it, not near it.
+    if (people.some((p) => p.holder === things[0]!.id)) return [];
     // Who is cut off by the edge might stand anywhere beyond it.
     if ([things[0]!, ...people].some((o) => o.box[0] < 2 || o.box[0] + o.box[2] > VIEW_WIDTH - 2)) return [];
     const thing = things[0]!;
