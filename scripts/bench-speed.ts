@@ -2,6 +2,7 @@
 // Usage: node scripts/bench-speed.ts [--sizes smolvlm-256m,…] [--precision w8a8] [--threads 2] [--rounds 7] [--cache .cache/speed] [--out docs/results]
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -38,6 +39,8 @@ interface Measured extends Ratios {
   readonly precision: Precision;
   readonly threads: number;
   readonly memory: MemoryUse;
+  /** Processes that wanted a core when the measurement began, as the system counts them: ratios of a busy machine say little. */
+  readonly loadAverage: number;
 }
 
 const { values } = parseArgs({
@@ -67,8 +70,9 @@ async function measure(size: CheckpointSizeName): Promise<Measured> {
   const onProgress = ({ done, total, unit }: { readonly done: number; readonly total: number; readonly unit: string }) => process.stderr.write(`\r${size}: packing ${done} of ${total} (${unit})      `);
   (await openWeights(checkpoint, precision, values.cache, { threads: Number(values.threads), onProgress }))[Symbol.dispose]();
   process.stderr.write(`\r${size}: measuring                                   \n`);
+  const loadAverage = loadavg()[0]!;
   const memory = await inChild<MemoryUse>('memory', folder);
-  return { size, precision, threads: Number(values.threads), ...(await inChild<Ratios>('ratios', folder)), memory };
+  return { loadAverage, size, precision, threads: Number(values.threads), ...(await inChild<Ratios>('ratios', folder)), memory };
 }
 
 const percent = (ratio: number) => `${(100 * ratio).toFixed(0)} %`;
@@ -91,7 +95,7 @@ function table(all: readonly Measured[], machine: string): string {
     ].join(' | ').trim(),
   );
   return [
-    `${machine}; random weights of the published sizes.`,
+    `${machine}; random weights of the published sizes. Load of the machine when each began: ${all.map(({ loadAverage }) => loadAverage.toFixed(1)).join(', ')}.`,
     '',
     '| model | encoder, of bare kernels | 512-token prefill, of bare kernels | decode, of one bare pass | dense frame, and times bare kernels | outside ONNX Runtime, frame | outside, decoded token | opens in | peak memory without caches, of packed weights |',
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
