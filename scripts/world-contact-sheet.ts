@@ -13,12 +13,12 @@ const CELL_HEIGHT = 240 + 44;
 
 const chosen = new Map<string, { clip: StreamClip; question: WorldQuestion }>();
 const places = new Map<string, number>();
-for (const clip of streamClips({ seed: 2, split: 'test', clips: 120 })) {
+for (const clip of streamClips({ seed: 2, split: 'test', clips: 200 })) {
   for (const question of clip.questions) {
     const wanted = WANTED.find((t) => t === question.template);
     if (wanted === undefined || chosen.has(wanted)) continue;
     const scene = clip.world.scenes[clip.world.shotAt(question.timeSec).scene]!.kind;
-    if ((places.get(scene) ?? 0) >= 3 || [...chosen.values()].some((c) => c.clip === clip)) continue;
+    if ((places.get(scene) ?? 0) >= 4 || [...chosen.values()].some((c) => c.clip === clip)) continue;
     if (wanted === 'sf-action' && question.answer !== 'riding') continue;
     places.set(scene, (places.get(scene) ?? 0) + 1);
     chosen.set(wanted, { clip, question });
