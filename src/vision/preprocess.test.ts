@@ -1,3 +1,4 @@
+// Pixels are Pillow's, patches are laid out as the patch convolution reads them.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
