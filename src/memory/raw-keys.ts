@@ -30,9 +30,10 @@ export class RawKeys {
 
   /** float32 [D]: what stands at an offset, turned by so many positions; valid until the next call. */
   turned(data: Float32Array, offset: number, delta: number): Float32Array {
-    this.#key.set(data.subarray(offset, offset + this.width));
-    this.#rotary.turn(this.#key, 0, delta);
-    return this.#key;
+    const key = this.#key;
+    for (let d = 0; d < key.length; d++) key[d] = data[offset + d]!;
+    this.#rotary.turn(key, 0, delta);
+    return key;
   }
 
   /** Cosine of the keys of two slots before the rotary embedding: at most 1; 0 where one is all zeros. */

@@ -20,6 +20,9 @@ export class Rotary {
   readonly #frequencies: Float64Array;
   /** Float64 [cosines D/2, sines D/2] by distance in positions: every head is turned by the same distances. */
   readonly #turns = new Map<number, Float64Array>();
+  /** The distance of the last turn, mostly that of the next, and its angles. */
+  #delta = 0;
+  #angles: Float64Array = new Float64Array(0);
 
   constructor({ headWidth, theta, layout }: RotaryOptions) {
     this.headWidth = headWidth;
@@ -52,7 +55,11 @@ export class Rotary {
   turn(keys: Float32Array, offset: number, delta: number): void {
     if (delta === 0) return;
     const half = this.#frequencies.length;
-    const turn = this.#turn(delta);
+    if (delta !== this.#delta || this.#angles.length === 0) {
+      this.#angles = this.#turn(delta);
+      this.#delta = delta;
+    }
+    const turn = this.#angles;
     const halves = this.layout === 'halves';
     const stride = halves ? 1 : 2;
     const apart = halves ? half : 1;

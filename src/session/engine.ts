@@ -133,7 +133,7 @@ export class Engine implements AsyncDisposable {
     }
     if (visual.standing) stream.memory.standOn(visual.standing);
     stream.frames++;
-    stream.framesInTurn++;
+    if (pieces.length > 0) stream.framesInTurn++;
     stream.timeSec = frame.timeSec;
     return {
       report: { index: frame.index, timeSec: frame.timeSec, pictureType: frame.pictureType, patchesRecomputed: visual.recomputed, patches: this.#encoder.patches, visualTokens: visual.places.length, memory: stream.memory.report() },

@@ -11,11 +11,13 @@ export interface FrameText {
 
 /**
  * One piece for each run of neighbouring places. Tokens that vision left out leave gaps in the positions: the places of the others are known to the
- * model by nothing else. A frame without tokens leaves none.
+ * model by nothing else. A frame without tokens is not shown: text around nothing
+ * says nothing.
  * @param tokensPerFrame visual tokens of a frame of which nothing is left out
  * @param of number and time of the frame
  */
 export function framePieces({ tokens, places, counts }: SeenFrame, { before, after }: FrameText, tokensPerFrame: number, of: Pick<TokenOrigin, 'source' | 'timeSec'>): Piece[] {
+  if (places.length === 0) return [];
   const pieces: Piece[] = [{ kind: 'ids', ids: before, origin: { ...of, kind: 'wrap' } }];
   const width = tokens.length / places.length;
   let next = 0;
@@ -31,6 +33,6 @@ export function framePieces({ tokens, places, counts }: SeenFrame, { before, aft
     next = places[to - 1]! + 1;
     from = to;
   }
-  pieces.push({ kind: 'ids', ids: after, origin: { ...of, kind: 'wrap', gap: places.length === 0 ? 0 : tokensPerFrame - next } });
+  pieces.push({ kind: 'ids', ids: after, origin: { ...of, kind: 'wrap', gap: tokensPerFrame - next } });
   return pieces;
 }

@@ -14,9 +14,10 @@ export interface ListedMethod extends MethodInfo {
 /** Lists the methods of all stages: the files of their `methods/` folders. */
 export async function listMethods(): Promise<ListedMethod[]> {
   const listed: ListedMethod[] = [];
-  for (const [name, { summary, source, budget }] of await memoryMethods()) {
-    listed.push({ stage: 'memory', name, summary, source, ...(budget && { budget: { kind: budget.kind, knob: budget.knob } }) });
+  for (const [stage, methods] of [['memory', await memoryMethods()], ['vision', await visionMethods()]] as const) {
+    for (const [name, { summary, source, budget }] of methods) {
+      listed.push({ stage, name, summary, source, ...(budget && { budget: { kind: budget.kind, knob: budget.knob } }) });
+    }
   }
-  for (const [name, { summary, source }] of await visionMethods()) listed.push({ stage: 'vision', name, summary, source });
   return listed;
 }

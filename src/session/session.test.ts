@@ -190,3 +190,19 @@ describe('a session', () => {
     await expect(openModel({ model: join(folder, 'absent') })).rejects.toMatchObject({ code: 'NO_MODEL' });
   });
 });
+
+describe('a still picture', () => {
+  it('under run lengths enters once, counts every frame, and is answered about', async () => {
+    const still = Array.from({ length: 8 }, (_, i): RawFrame => ({ timeSec: i / 2, widthPx: 32, heightPx: 32, rgb: new Uint8Array(32 * 32 * 3).fill(90) }));
+    const reports: { visualTokens: number; patchesRecomputed: number; slots: number }[] = [];
+    const onEvent = (event: SessionEvent) => {
+      if (event.kind === 'frame') reports.push({ visualTokens: event.visualTokens, patchesRecomputed: event.patchesRecomputed, slots: event.memory.slots });
+    };
+    await using session = await open({ source: still, vision: 'rlt', onEvent });
+    await session.ended;
+    const [first, ...others] = reports;
+    expect(first!.visualTokens).toBe(model.info.tokensPerFrame);
+    for (const other of others) expect(other).toEqual({ visualTokens: 0, patchesRecomputed: 0, slots: first!.slots });
+    expect((await session.ask('What?', short)).frames).toBe(8);
+  });
+});

@@ -18,7 +18,12 @@ const options = z.strictObject({
 
 const isDialogue = (kind: number) => kind === kindCode.question || kind === kindCode.answer;
 const isOfFrame = (kind: number) => kind === kindCode.visual || kind === kindCode.wrap;
-const count = (slots: SlotView, is: (kind: number) => boolean) => slots.kind.subarray(0, slots.length).reduce((sum, kind) => sum + Number(is(kind)), 0);
+
+function count(slots: SlotView, is: (kind: number) => boolean): number {
+  let sum = 0;
+  for (let slot = 0; slot < slots.length; slot++) if (is(slots.kind[slot]!)) sum++;
+  return sum;
+}
 
 /** The newest frames that together have at most so many slots, and the newest of all in any case. */
 function recentFrames(slots: SlotView, most: number): ReadonlySet<number> {
@@ -36,31 +41,36 @@ function recentFrames(slots: SlotView, most: number): ReadonlySet<number> {
 
 /**
  * How little recent frames repeat a slot: minus the mean cosine with their keys at its place, float32 [length]. Where no recent frame has the place, its
- * newest slot is compared with instead, and is itself repeated by nothing: 1.
+ * newest slot is compared with instead, and is itself repeated by nothing: 1, as are the recent.
  */
 function novelty(slots: SlotView, recent: ReadonlySet<number>, raw: RawKeys): Float32Array {
-  const peers = new Map<number, { readonly newest: number; readonly units: Float32Array; count: number }>();
+  const peers: ({ readonly newest: number; readonly units: Float32Array; count: number } | undefined)[] = [];
   for (let slot = slots.length - 1; slot >= 0; slot--) {
     if (slots.kind[slot] !== kindCode.visual) continue;
-    const place = slots.place[slot]!;
-    const known = peers.get(place);
-    if (known && !recent.has(slots.source[slot]!)) continue;
-    const at = known ?? { newest: slot, units: new Float32Array(raw.width), count: 0 };
-    raw.unit(slots, slot).forEach((value, d) => (at.units[d]! += value));
+    const at = (peers[slots.place[slot]!] ??= { newest: slot, units: new Float32Array(raw.width), count: 0 });
+    if (at.newest !== slot && !recent.has(slots.source[slot]!)) continue;
+    const unit = raw.unit(slots, slot);
+    for (let d = 0; d < unit.length; d++) at.units[d]! += unit[d]!;
     at.count++;
-    peers.set(place, at);
   }
-  return Float32Array.from({ length: slots.length }, (_, slot) => {
-    const at = peers.get(slots.place[slot]!);
-    if (slots.kind[slot] !== kindCode.visual || at === undefined || at.newest === slot) return 1;
+  const score = new Float32Array(slots.length).fill(1);
+  for (let slot = 0; slot < slots.length; slot++) {
+    const at = slots.kind[slot] === kindCode.visual ? peers[slots.place[slot]!]! : undefined;
+    if (at === undefined || at.newest === slot || recent.has(slots.source[slot]!)) continue;
     // The mean of cosines is the product with the mean of unit vectors.
-    return -raw.unit(slots, slot).reduce((sum, value, d) => sum + value * at.units[d]!, 0) / at.count;
-  });
+    const unit = raw.unit(slots, slot);
+    let product = 0;
+    for (let d = 0; d < unit.length; d++) product += unit[d]! * at.units[d]!;
+    score[slot] = -product / at.count;
+  }
+  return score;
 }
 
 /** The `most` best of the candidates; of equal ones the newer. */
 function best(candidates: readonly number[], score: (slot: number) => number, most: number): readonly number[] {
-  return candidates.map((slot) => ({ slot, score: score(slot) })).sort((a, b) => b.score - a.score || b.slot - a.slot).slice(0, Math.max(0, most)).map(({ slot }) => slot);
+  const scores = Float32Array.from(candidates, score);
+  const order = Int32Array.from(candidates.keys()).sort((a, b) => scores[b]! - scores[a]! || b - a);
+  return Array.from(order.subarray(0, Math.max(0, most)), (at) => candidates[at]!);
 }
 
 export default defineMemoryMethod({

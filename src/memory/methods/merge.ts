@@ -14,19 +14,19 @@ const isVisual = (slots: SlotView, slot: number) => slots.kind[slot] === kindCod
 
 /** The slot that each visual slot of a frame joins, −1 for none: int32 [length]. Nothing where none joins any. */
 function joins(slots: SlotView, frame: number, threshold: number, raw: RawKeys): Int32Array | undefined {
-  const latest = new Map<number, number>();
+  const latest: (number | undefined)[] = [];
   const into = new Int32Array(slots.length).fill(-1);
   let joined = 0;
   for (let slot = 0; slot < slots.length; slot++) {
     if (!isVisual(slots, slot)) continue;
     const place = slots.place[slot]!;
-    const before = latest.get(place);
+    const before = latest[place];
     if (before !== undefined && slots.source[slot] === frame && raw.cosine(slots, slot, before) > threshold) {
       into[slot] = before;
       joined++;
     }
     // Slots that took in later tokens stand before slots of earlier ones.
-    if (before === undefined || slots.position[slot]! > slots.position[before]!) latest.set(place, slot);
+    if (before === undefined || slots.position[slot]! > slots.position[before]!) latest[place] = slot;
   }
   return joined > 0 ? into : undefined;
 }
