@@ -3,7 +3,7 @@ import { relative, parse } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import type { DType, Graph, TypedArray, Value } from './graph.ts';
 import { bytesPerElement } from './graph.ts';
-import { add, gemm, int, mul, neg, reshape, single } from './ops.ts';
+import { add, gemm, int, mul, single } from './ops.ts';
 import { blockSize } from './quantize.ts';
 
 /** A weight tensor: bytes in a file, referenced there, or an array that is stored in the model itself (small ones, tests). */
@@ -116,9 +116,12 @@ export function linear(x: Value, packed: PackedLinear): Value {
 interface QuantizedInput {
   /** uint8 [T, in], zero at 128. */
   readonly levels: Value;
-  /** float32 [T, 1]: what one level is worth. */
-  readonly step: Value;
+  /** float32 [T, 1]: the greatest magnitude of each row, which the outermost level stands for. */
+  readonly magnitude: Value;
 }
+
+/** Levels run from −127 to 127 times this. */
+const levelStep = 1 / 127;
 
 const quantizedInputs = new WeakMap<Value, QuantizedInput>();
 
@@ -127,15 +130,12 @@ function quantizeInput(x: Value): QuantizedInput {
   const known = quantizedInputs.get(x);
   if (known) return known;
   const { graph } = x;
-  const rows = [x.shape[0]!];
-  const bound = (type: string) => single(type, [x, graph.ints([1])], rows, { keepdims: int(0) });
-  // A row of zeros must not divide by zero; any step will do for it.
-  const magnitude = single('Max', [bound('ReduceMax'), neg(bound('ReduceMin')), graph.scalar(1e-30)], rows);
-  const step = mul(magnitude, graph.scalar(1 / 127));
-  const zeros = single('Expand', [graph.constant(Uint8Array.of(128), 'uint8', [1]), single('Shape', [step], [1], {}, 'int64')], rows, {}, 'uint8');
+  const rows = [x.shape[0]!, 1];
+  // A row of zeros becomes 0 / 0: whatever level that is, it counts for nothing, since its magnitude is 0.
+  const magnitude = single('ReduceMax', [single('Abs', [x], x.shape), graph.ints([1])], rows, { keepdims: int(1) });
   const quantized: QuantizedInput = {
-    levels: single('QuantizeLinear', [x, step, zeros], x.shape, { axis: int(0) }, 'uint8'),
-    step: reshape(step, [-1, 1], [x.shape[0]!, 1]),
+    levels: single('QuantizeLinear', [single('Div', [x, magnitude], x.shape), graph.scalar(levelStep), graph.constant(Uint8Array.of(128), 'uint8', [])], x.shape, {}, 'uint8'),
+    magnitude,
   };
   quantizedInputs.set(x, quantized);
   return quantized;
@@ -143,11 +143,11 @@ function quantizeInput(x: Value): QuantizedInput {
 
 function rowsLinear(x: Value, packed: RowsLinear): Value {
   const { graph } = x;
-  const { levels, step } = quantizeInput(x);
+  const { levels, magnitude } = quantizeInput(x);
   const { outWidth } = linearWidths(packed);
   const zero = graph.constant(Uint8Array.of(128), 'uint8', []);
-  const inputs = [levels, weight(graph, packed.weight), graph.scalar(1), weight(graph, packed.scales), zero, ...(packed.format === 'rows8' ? [zero] : [])];
-  const product = mul(single('MatMulIntegerToFloat', inputs, [x.shape[0]!, outWidth], {}, 'float32', 'com.microsoft'), step);
+  const inputs = [levels, weight(graph, packed.weight), graph.scalar(levelStep), weight(graph, packed.scales), zero, ...(packed.format === 'rows8' ? [zero] : [])];
+  const product = mul(single('MatMulIntegerToFloat', inputs, [x.shape[0]!, outWidth], {}, 'float32', 'com.microsoft'), magnitude);
   return packed.bias ? add(product, weight(graph, packed.bias)) : product;
 }
 
