@@ -104,6 +104,18 @@ describe.each(methods)('$name', ({ name, method }) => {
     expect(await probe(decoder, second)).not.toEqual(await probe(decoder, alone));
   });
 
+  test('saved in mid-stream and restored, it goes on with the same bits', async () => {
+    using memory = await open(tight);
+    await play(decoder, memory, 0, 11);
+    using restored = await Memory.restore(tinySpec, structuredClone(memory.save()));
+    for (const of of [memory, restored]) {
+      await decoder.prefill(of, question(0), { logits: 'none' });
+      await play(decoder, of, 11, 17);
+    }
+    expect(restored.store.heads.map(({ length }) => length)).toEqual(memory.store.heads.map(({ length }) => length));
+    expect(await probe(decoder, restored)).toEqual(await probe(decoder, memory));
+  });
+
   test('the chunk size does not change what stays', async () => {
     await using small = await Decoder.open(tinySpec, randomDecoder(tinySpec, 7), { threads: 1, chunkTokens: 4, extra: { attention: method.needs.includes('attention'), rawKeys: method.needs.includes('raw-keys') } });
     const kept = [];
@@ -113,6 +125,19 @@ describe.each(methods)('$name', ({ name, method }) => {
       kept.push(memory.store.heads.map((head) => [...head.position.subarray(0, head.length)]));
     }
     expect(kept[1]).toEqual(kept[0]);
+  });
+
+  test('in a short context it either makes room or says that it cannot', async () => {
+    const short = { ...tinySpec, contextLength: 48 };
+    using memory = await Memory.open(short, { method: name });
+    const refusals: unknown[] = [];
+    for (let index = 0; index < 20 && refusals.length === 0; index++) {
+      await play(decoder, memory, index, index + 1).catch((error: unknown) => refusals.push(error));
+      if (method.positions === 'look') continue;
+      for (const head of memory.store.heads) expect(head.length).toBeLessThanOrEqual(48);
+    }
+    for (const error of refusals) expect(error).toMatchObject({ kind: 'capacity', code: 'CONTEXT_FULL' });
+    expect(refusals.length > 0).toBe(method.positions !== 'look' && method.open(memory.options, short).room === undefined);
   });
 
   test('under a byte cap it either makes room or says that it cannot; the cap holds', async () => {

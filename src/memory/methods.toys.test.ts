@@ -162,6 +162,8 @@ describe('streaming-llm', () => {
     const head = memory.store.head(0, 0);
     expect([...head.source.subarray(0, head.length)]).toEqual([-1, -1, -1, 0, 18, 18, 18, 19, 19, 19, 19, 19, 19]);
     expect([...head.position.subarray(0, head.length)]).toEqual(Array.from({ length: 13 }, (_, position) => position));
+    // Room was made before the last frame came: it saw no more.
+    expect(memory.slotsRead).toBe(13 * spec.kvHeads);
     using fresh = await Memory.open(spec, { method: 'dense' });
     const [wrap] = frame(spec, 0);
     const [, visual, close] = frame(spec, 18);

@@ -34,3 +34,12 @@ export function renumber(heads: readonly HeadSlots[], alike: boolean, rotary: Ro
     return low === 0 ? 0 : Math.floor((low - 1) * scale) + 1;
   };
 }
+
+/** Moves the first `past` slots to the positions right before the others, without gaps. */
+export function closeUp(slots: HeadSlots, past: number, rotary: Rotary): void {
+  const first = slots.position[past]! - past;
+  for (let slot = 0; slot < past; slot++) {
+    rotary.turn(slots.keys, slot * slots.headWidth, first + slot - slots.position[slot]!);
+    slots.position[slot] = first + slot;
+  }
+}

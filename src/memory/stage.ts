@@ -7,7 +7,7 @@ import { carryOut, checkPlan, type CheckedPlan } from './compact.ts';
 import type { LayerChunk, Look, MemoryMark, MemoryOptions, MemoryReport, MemorySnapshot, Stretch } from './contract.ts';
 import { closedSlots, InlinePooling } from './inline-pooling.ts';
 import { KvStore } from './kv-store.ts';
-import { renumber } from './rebase.ts';
+import { closeUp, renumber } from './rebase.ts';
 import type { HeadPlace, Incoming, MemoryMethod, MemoryStream, OpenContext, Plan, Projected } from './method.ts';
 import { Rotary } from './rotary.ts';
 import { createColumns, HeadSlots, kindCode, type SlotColumns, type SlotView } from './slots.ts';
@@ -340,17 +340,21 @@ export class Memory implements Disposable {
     const shared = this.method.scope === 'stream';
     const { heads, slotsPerHead } = this.store;
     const context = this.method.positions === 'look' ? Infinity : this.#contextLength;
-    const limit = Math.min(slotsPerHead, context) - count;
-    const over = shared ? this.store.longestHead > limit : this.store.slots > heads.length * (slotsPerHead - count);
-    if (over) {
+    const inContext = context - count;
+    const inCap = heads.length * (slotsPerHead - count);
+    const limit = Math.min(slotsPerHead - count, inContext);
+    const isOver = () => this.store.longestHead > (shared ? limit : inContext) || (!shared && this.store.slots > inCap);
+    if (isOver()) {
       const stream = this.#stream;
       if (stream.room && limit >= 0 && !this.#mark) {
-        const factor = shared ? 1 : (heads.length * (slotsPerHead - count)) / this.store.slots;
-        this.#ask((head, place) => stream.room!(head, incoming, shared ? limit : Math.floor(head.length * factor), place));
+        const factor = Math.min(1, inCap / this.store.slots);
+        this.#ask((head, place) => {
+          const most = shared ? limit : Math.min(Math.floor(head.length * factor), inContext);
+          return head.length > most ? stream.room!(head, incoming, most, place) : undefined;
+        });
       }
-      const stillOver = shared ? this.store.longestHead > limit : this.store.slots > heads.length * (slotsPerHead - count);
-      if (stillOver) {
-        const byContext = shared && context <= slotsPerHead;
+      if (isOver()) {
+        const byContext = this.store.longestHead > inContext && (shared ? context <= slotsPerHead : this.store.slots <= inCap);
         throw new CapacityError(byContext ? 'CONTEXT_FULL' : 'MEMORY_FULL', {
           what: `${count} more tokens do not fit into the ${byContext ? "model's context" : 'memory'}`,
           got: `${this.store.longestHead} slots in the longest head under method ${this.methodName}`,
@@ -375,15 +379,6 @@ const noKeys = new Float32Array(0);
 function hasMerged({ tokens, length }: SlotView): boolean {
   for (let slot = 0; slot < length; slot++) if (tokens[slot]! > 1) return true;
   return false;
-}
-
-/** Moves the first `past` slots to the positions right before the others, without gaps. */
-function closeUp(slots: HeadSlots, past: number, rotary: Rotary): void {
-  const first = slots.position[past]! - past;
-  for (let slot = 0; slot < past; slot++) {
-    rotary.turn(slots.keys, slot * slots.headWidth, first + slot - slots.position[slot]!);
-    slots.position[slot] = first + slot;
-  }
 }
 
 /** A copy of a head's last slot. */

@@ -88,8 +88,7 @@ export default defineMemoryMethod({
   open({ slots: full, targetRatio, redundancyRatio, recentRatio }, context) {
     const raw = new RawKeys(context);
     /** Tokens of the frame that is coming, and of the largest so far: room is made for a whole frame, or chunks would decide what stays. */
-    let coming = 0;
-    let largest = 0;
+    let { coming, largest } = z.object({ coming: z.number(), largest: z.number() }).parse(context.saved ?? { coming: 0, largest: 0 });
 
     /** Leaves at most `target` slots, dialogue not counted. */
     function compress(slots: SlotView, target: number): Plan {
@@ -121,6 +120,7 @@ export default defineMemoryMethod({
         if (!begins || slots.length - count(slots, isDialogue) + largest <= full) return undefined;
         return compress(slots, Math.min(Math.floor(targetRatio * full), full - largest));
       },
+      save: () => ({ coming, largest }),
       // A frame larger than any before it.
       after: (slots) => (slots.length - count(slots, isDialogue) > full ? compress(slots, full) : undefined),
       room(slots, incoming, limit) {
