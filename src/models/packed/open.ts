@@ -1,6 +1,6 @@
 // Opens a checkpoint's weights at a precision: in place where that is possible, else from the pack in the cache folder.
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ModelError, messageOf } from '../../core/errors.ts';
 import type { Checkpoint } from '../contract.ts';
 import type { PackedModel, Precision } from './contract.ts';
@@ -13,7 +13,7 @@ import type { DecoderEnd, DecoderLayer, VisionEnd, VisionLayer, VisionStart } fr
 /** Packs the weights if need be, and opens them. float32 files are used as they are and need no pack. */
 export async function openWeights(checkpoint: Checkpoint, precision: Precision, cacheFolder: string, options: PackOptions = {}): Promise<PackedModel> {
   if (precision === 'float32' && canStayInPlace(checkpoint)) return openInPlace(checkpoint);
-  return openPack(checkpoint, await packModel(checkpoint, precision, cacheFolder, options));
+  return openPack(checkpoint, await packModel(checkpoint, precision, resolve(cacheFolder), options));
 }
 
 /**
