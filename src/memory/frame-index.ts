@@ -1,4 +1,5 @@
 // An index of frames by their keys: what a question is compared with to find the frames that it is about (ReKV, arXiv 2503.00540).
+import { isOfFrame } from './frames.ts';
 import type { OpenContext, Projected } from './method.ts';
 import { RawKeys } from './raw-keys.ts';
 import { kindCode, type SlotView } from './slots.ts';
@@ -21,7 +22,7 @@ export class FrameIndex {
   /** Takes in the stored frames that are new, but for the one that the chunk goes on with. */
   learn(layer: number, { heads, tokens }: Projected): void {
     const means = this.#means[layer]!;
-    const underWay = tokens.kind[0] === kindCode.visual || tokens.kind[0] === kindCode.wrap ? tokens.source[0] : undefined;
+    const underWay = isOfFrame(tokens.kind[0]!) ? tokens.source[0] : undefined;
     const slots = heads[0]!;
     for (let end = slots.length; end > 0; ) {
       let start = end - 1;

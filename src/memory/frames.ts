@@ -8,9 +8,14 @@ export interface StoredFrame {
   readonly timeSec: number;
 }
 
+/** Whether a number of the `kind` column is of what comes and goes with a frame. */
+export const isOfFrame = (kind: number): boolean => kind === kindCode.visual || kind === kindCode.wrap;
+
+/** Whether a number of the `kind` column is of a question or an answer. */
+export const isDialogue = (kind: number): boolean => kind === kindCode.question || kind === kindCode.answer;
+
 function isFrame(slots: SlotColumns, slot: number): boolean {
-  const kind = slots.kind[slot];
-  return kind === kindCode.visual || kind === kindCode.wrap;
+  return isOfFrame(slots.kind[slot]!);
 }
 
 /** Frames of the stored slots, oldest first. */

@@ -1,12 +1,12 @@
 // infinipot-v: when the memory is full, tokens that recent frames repeat go, and of the others those of small values; each head for itself.
 import { z } from 'zod';
-import { newFrame, shrinkTo, storedFrames } from '../frames.ts';
+import { isDialogue, isOfFrame, newFrame, shrinkTo, storedFrames } from '../frames.ts';
 import { defineMemoryMethod, type Plan } from '../method.ts';
 import { norm, RawKeys } from '../raw-keys.ts';
 import { kindCode, type SlotView } from '../slots.ts';
 
 const options = z.strictObject({
-  /** Slots of a head at which the memory is full: opening and frames; the dialogue is not counted. */
+  /** Slots of a head at which the memory is full: opening and frames; the dialogue is not counted. Nine tenths of the model's context at most. */
   slots: z.int().min(8).default(6144),
   /** Share of them that a compression leaves. */
   targetRatio: z.number().gt(0).lt(1).default(0.75),
@@ -15,9 +15,6 @@ const options = z.strictObject({
   /** Share of the visual slots that counts as recent: whole frames, which stay. */
   recentRatio: z.number().gt(0).lt(1).default(0.25),
 });
-
-const isDialogue = (kind: number) => kind === kindCode.question || kind === kindCode.answer;
-const isOfFrame = (kind: number) => kind === kindCode.visual || kind === kindCode.wrap;
 
 function count(slots: SlotView, is: (kind: number) => boolean): number {
   let sum = 0;
@@ -85,7 +82,8 @@ export default defineMemoryMethod({
   budget: { kind: 'fixed', knob: 'slots', full: 2 ** 30, sweep: [256, 512, 1024, 2048, 4096], limit: ({ slots }) => ({ slotsPerHead: slots }) },
   positions: 'stream',
   scoreBias: 'none',
-  open({ slots: full, targetRatio, redundancyRatio, recentRatio }, context) {
+  open({ slots: most, targetRatio, redundancyRatio, recentRatio }, context) {
+    const full = Math.min(most, Math.floor(0.9 * context.contextLength));
     const raw = new RawKeys(context);
     /** Tokens of the frame that is coming, and of the largest so far: room is made for a whole frame, or chunks would decide what stays. */
     let { coming, largest } = z.object({ coming: z.number(), largest: z.number() }).parse(context.saved ?? { coming: 0, largest: 0 });

@@ -1,6 +1,6 @@
 // merge: a visual token joins the latest slot of its place when their keys are alike (training-free DMC).
 import { z } from 'zod';
-import { newestFrame, newFrame, shrinkTo } from '../frames.ts';
+import { isOfFrame, newestFrame, newFrame, shrinkTo } from '../frames.ts';
 import { defineMemoryMethod, type Plan } from '../method.ts';
 import { norm, RawKeys } from '../raw-keys.ts';
 import { kindCode, type SlotView } from '../slots.ts';
@@ -37,7 +37,7 @@ function emptied(slots: SlotView, into: Int32Array, newest: number): ReadonlySet
   const replaced = new Set(into);
   for (let slot = 0; slot < slots.length; slot++) {
     const kind = slots.kind[slot]!;
-    if (kind !== kindCode.visual && kind !== kindCode.wrap) continue;
+    if (!isOfFrame(kind)) continue;
     const source = slots.source[slot]!;
     // A slot that was joined becomes one of the later frame.
     if (kind === kindCode.visual && !replaced.has(slot)) frames.set(source, true);
@@ -81,7 +81,7 @@ export default defineMemoryMethod({
       room(slots, incoming, limit) {
         const frames = new Map<number, number>();
         for (let slot = 0; slot < slots.length; slot++) {
-          if (isVisual(slots, slot) || slots.kind[slot] === kindCode.wrap) frames.set(slots.source[slot]!, slots.timeSec[slot]!);
+          if (isOfFrame(slots.kind[slot]!)) frames.set(slots.source[slot]!, slots.timeSec[slot]!);
         }
         const order = [...frames].map(([source, timeSec]) => ({ source, timeSec })).sort((a, b) => a.source - b.source);
         return shrinkTo(slots, incoming, limit, order);

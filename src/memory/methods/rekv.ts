@@ -1,6 +1,7 @@
 // rekv: everything is stored; frames are read through a sliding window, and a question looks at the frames that are closest to it.
 import { z } from 'zod';
 import { FrameIndex } from '../frame-index.ts';
+import { isDialogue, isOfFrame } from '../frames.ts';
 import { defineMemoryMethod } from '../method.ts';
 import { kindCode, type SlotView } from '../slots.ts';
 
@@ -36,8 +37,6 @@ function fitting(slots: SlotView, ranked: readonly number[], most: number, room:
   return chosen;
 }
 
-const isOfFrame = (kind: number) => kind === kindCode.visual || kind === kindCode.wrap;
-
 export default defineMemoryMethod({
   summary: 'stores everything; each question looks at the frames whose keys are closest to it, layer by layer',
   source:
@@ -59,7 +58,7 @@ export default defineMemoryMethod({
         const kinds = chunk.tokens.kind.subarray(0, chunk.count);
         const room = context.contextLength - chunk.count;
         if (kinds.includes(kindCode.question)) ranked[layer] = index.rank(layer, chunk);
-        if (kinds.every((kind) => kind === kindCode.question || kind === kindCode.answer) && ranked[layer]) {
+        if (kinds.every(isDialogue) && ranked[layer]) {
           const chosen = fitting(slots, ranked[layer], frames, room);
           return picked(slots, (slot) => !isOfFrame(slots.kind[slot]!) || chosen.has(slots.source[slot]!));
         }

@@ -1,6 +1,6 @@
 // streaming-llm: the first tokens and a window of the latest, moved together.
 import { z } from 'zod';
-import { keepWhere } from '../frames.ts';
+import { isDialogue, isOfFrame, keepWhere } from '../frames.ts';
 import { defineMemoryMethod, type Plan } from '../method.ts';
 import { kindCode, type SlotView } from '../slots.ts';
 
@@ -10,8 +10,6 @@ const options = z.strictObject({
   /** Latest tokens of frames that stay. What the opening has more than `sinks` is taken from them. */
   window: z.int().min(1).default(2044),
 });
-
-const isDialogue = (kind: number) => kind === kindCode.question || kind === kindCode.answer;
 
 /** Keeps sinks, the latest `frames` tokens of frames and the latest `dialogue` tokens of the dialogue. Nothing where all stay. */
 function latest(slots: SlotView, sinks: number, frames: number, dialogue: number): Plan | undefined {
@@ -53,8 +51,7 @@ export default defineMemoryMethod({
     const trim = (slots: SlotView, coming: number) => latest(slots, sinks, sinks + window - Math.max(sinks, counted(slots, sinks).sinks) - coming, Infinity);
     return {
       before(slots, incoming) {
-        const ofFrames = incoming.kind.subarray(0, incoming.count).filter((kind) => kind === kindCode.visual || kind === kindCode.wrap);
-        return trim(slots, ofFrames.length);
+        return trim(slots, incoming.kind.subarray(0, incoming.count).filter(isOfFrame).length);
       },
       // A chunk longer than the window.
       after: (slots) => trim(slots, 0),
