@@ -37,6 +37,7 @@ export interface Candidate {
   picture?(videoPath: string, timeSec: number | 'end'): Promise<string>;
 }
 
+/** How a candidate opens a video. */
 export interface OpenOptions {
   /** Value of the knob, or null for a candidate without one. */
   readonly budget: number | null;
@@ -56,6 +57,7 @@ export interface CandidateSession {
   close(): Promise<void>;
 }
 
+/** A question as a candidate is asked it. */
 export interface CandidateQuestion {
   readonly id: string;
   /** `poll`: is now the time to speak? Asked again and again of a proactive question. */
@@ -73,6 +75,7 @@ export interface CandidateQuestion {
   readonly signal: AbortSignal;
 }
 
+/** What a candidate wrote, and what it cost. */
 export interface CandidateAnswer {
   readonly text: string;
   /** From the question's arrival to the first token (StreamBench's RPD). */
@@ -85,6 +88,7 @@ export interface CandidateAnswer {
   readonly generatedTokens: number;
 }
 
+/** What watching cost a candidate. */
 export interface CandidateStats {
   readonly frames: number;
   readonly keptFrames: number;

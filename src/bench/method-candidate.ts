@@ -10,6 +10,7 @@ import { openStream } from '../session/open-stream.ts';
 import { visionMethods } from '../vision/stage.ts';
 import type { Candidate, CandidateSession, Knob } from './contract.ts';
 
+/** The model that candidates run on, and what they may use. */
 export interface MethodCandidateOptions {
   readonly model: Model;
   /** Frames a second of media time that the model sees. */

@@ -9,6 +9,7 @@ import { scoreAnswer } from './run/score-answer.ts';
 import { chanceOf, countStatuses, summariseItems, withCaptionScores } from './run/summarise.ts';
 import type { LoadedSuite, Suite } from './suite.ts';
 
+/** Scores of an output file. */
 export interface PredictionScores {
   readonly suite: string;
   readonly counts: Counts;
@@ -19,6 +20,7 @@ export interface PredictionScores {
   readonly notes: readonly string[];
 }
 
+/** An output file, and the suite that it answers. */
 export interface PredictionRequest {
   readonly name: string;
   readonly suite: Suite;

@@ -16,14 +16,19 @@ interface QuestionBase {
   readonly remember: boolean;
 }
 
+/** A question with options, one of them right. */
 export type ChoiceQuestion = QuestionBase & {
   readonly kind: 'choice';
   readonly options: readonly string[];
   /** Index of the right option. */ readonly correct: number;
 };
+/** A question answered in free words. */
 export type OpenQuestion = QuestionBase & { readonly kind: 'open'; /** Any of these is right. */ readonly answers: readonly string[] };
+/** A question answered with yes or no. */
 export type YesNoQuestion = QuestionBase & { readonly kind: 'yes-no'; readonly answer: boolean };
+/** A question answered with a number. */
 export type CountQuestion = QuestionBase & { readonly kind: 'count'; readonly answer: number };
+/** A video to be described. */
 export type CaptionQuestion = QuestionBase & { readonly kind: 'caption'; readonly references: readonly string[] };
 /** The model is asked every second from `timeSec` + 1 to `untilSec` whether to speak now; right is `output` within `toleranceSec` of `dueSec`. */
 export type ProactiveQuestion = QuestionBase & {
@@ -36,8 +41,10 @@ export type ProactiveQuestion = QuestionBase & {
   readonly output: string;
 };
 
+/** A question of any kind. */
 export type BenchQuestion = ChoiceQuestion | OpenQuestion | YesNoQuestion | CountQuestion | CaptionQuestion | ProactiveQuestion;
 
+/** A video and its questions, in order of time. */
 export interface BenchVideo {
   readonly id: string;
   /** Path as published, relative to the folder of videos, with or without its extension. */

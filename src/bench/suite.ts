@@ -12,6 +12,7 @@ export interface SuiteFile {
   readonly isOptional?: true;
 }
 
+/** One benchmark: its files, how they load, and how its answers are scored. */
 export interface Suite extends MethodInfo {
   /** accuracy: share of right answers; ciderD: caption metrics, CIDEr-D first. */
   readonly metric: 'accuracy' | 'ciderD';
@@ -39,12 +40,14 @@ export interface GenerateRequest {
 /** Path of each file of `Suite.files`; an optional file that is absent is left out. */
 export type ResolvedFiles = Readonly<Record<string, string>>;
 
+/** A suite's videos and questions, and what its files left unclear. */
 export interface LoadedSuite {
   readonly videos: readonly BenchVideo[];
   /** What was left out and why: "480 questions have no public answer". */
   readonly notes: readonly string[];
 }
 
+/** All suites: the files of `suites/`, by name. */
 export function loadSuites(): Promise<ReadonlyMap<string, Suite>> {
   return loadMethods<Suite>(new URL('./suites/', import.meta.url));
 }

@@ -6,6 +6,7 @@ import { captionClips, egoClips, streamClips } from '../world/suite.ts';
 import { writeSuite, type SuiteClips } from '../world/write-clip.ts';
 import type { GenerateRequest } from './suite.ts';
 
+/** Suites of the synthetic world. */
 export type WorldKind = 'world-stream' | 'world-caption' | 'world-ego';
 
 const worldFolder = path.resolve(import.meta.dirname, '../world');

@@ -1,3 +1,4 @@
+// Half floats: every 16-bit word, rounding, and the ends of the range.
 import { describe, expect, it } from 'vitest';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './float16.ts';
 import { createRandom } from './random.ts';

@@ -1,3 +1,4 @@
+// Checkpoints: published configurations open, damaged ones are refused by name.
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

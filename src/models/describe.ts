@@ -14,6 +14,7 @@ export interface FrameCost {
   readonly total: number;
 }
 
+/** A checkpoint in figures: shapes, sizes, and what a frame costs. */
 export interface CheckpointDescription {
   readonly family: string;
   readonly folder: string;

@@ -1,3 +1,4 @@
+// Numbers in words.
 import { expect, it } from 'vitest';
 import { numberWords } from './number-words.ts';
 

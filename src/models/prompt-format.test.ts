@@ -1,3 +1,4 @@
+// Prompts: equal to the golden templates, and live pieces equal to the whole.
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../core/random.ts';
 import type { Random } from '../core/random.ts';

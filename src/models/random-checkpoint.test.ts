@@ -1,3 +1,4 @@
+// Random checkpoints open, repeat, and are written whole.
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -7,6 +7,7 @@ import { randomTokenizer } from './random-tokenizer.ts';
 import { checkpointSizes } from './sizes.ts';
 import type { CheckpointSize, CheckpointSizeName } from './sizes.ts';
 
+/** Seed and stored type of random weights. */
 export interface RandomCheckpointOptions {
   readonly seed: number;
   /** Type of the stored weights. Default `bfloat16`. */

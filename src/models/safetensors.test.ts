@@ -1,3 +1,4 @@
+// Safetensors: strict reading, and seeded damage that never crashes.
 import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

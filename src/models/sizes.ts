@@ -62,4 +62,5 @@ export const checkpointSizes = {
   'llava-onevision-tiny': { modelType: 'llava_onevision', vision: { ...tinyVision, imagePx: 60 }, text: tinyText, vocabulary: 1040, learnedTokens: 1024, tiedEmbeddings: true },
 } as const satisfies Readonly<Record<string, CheckpointSize>>;
 
+/** Name of a size in `checkpointSizes`. */
 export type CheckpointSizeName = keyof typeof checkpointSizes;

@@ -35,6 +35,7 @@ import type { ByteSink } from './media-sink.ts';
 const TICKS_PER_SEC = 90_000;
 const IO_BUFFER_BYTES = 64 * 1024;
 
+/** Where a video goes, its size and rate, and how it is coded. */
 export interface VideoWriterOptions {
   /** A file, whose extension names the container, or an address (`udp://…`, `rtmp://…`). Either this or `sink`. */
   readonly path?: string;
@@ -74,6 +75,7 @@ export interface VideoWriterOptions {
   readonly pace?: 'fast' | 'realtime';
 }
 
+/** A video that is being written; disposing of it without `close` gives the video up. */
 export interface VideoWriter extends AsyncDisposable {
   readonly frameCount: number;
   /**

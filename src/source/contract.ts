@@ -58,6 +58,7 @@ export const sourceOptionsSchema = z.strictObject({
   onEvent: z.custom<(event: SourceEvent) => void>((value) => typeof value === 'function', 'expected a function').optional(),
 });
 
+/** Options of `openSource`, as a caller gives them. */
 export type SourceOptions = z.input<typeof sourceOptionsSchema>;
 export type ResolvedSourceOptions = z.output<typeof sourceOptionsSchema>;
 
@@ -79,6 +80,7 @@ export interface SourceInfo {
   readonly durationSec: number | undefined;
 }
 
+/** What happens to a source. */
 export type SourceEvent =
   | { readonly kind: 'opened'; readonly info: SourceInfo }
   /** A live source broke off; it is opened again after the pause. */

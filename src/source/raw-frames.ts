@@ -15,6 +15,7 @@ export interface RawFrame {
   readonly motion?: MotionVectors;
 }
 
+/** Pictures of the program, in the order of their times. */
 export type RawFrames = AsyncIterable<RawFrame> | Iterable<RawFrame>;
 
 export async function openRawFrames(frames: RawFrames, signal: AbortSignal, live: boolean): Promise<PictureStream> {

@@ -13,6 +13,7 @@ import { VIEW_WIDTH, WORLD_HEIGHT } from './scene/layout.ts';
 import { brightnessAt, occluderAt } from './world.ts';
 import type { ActorState, World } from './world.ts';
 
+/** Size and noise of the pictures. */
 export interface RenderOptions {
   /** Default 320; the world is made for 4:3 pictures. */
   readonly widthPx?: number;
@@ -35,6 +36,7 @@ export interface Renderer {
 const BACKGROUNDS_KEPT = 6;
 const GLOW_PX = 92;
 
+/** Makes a renderer of one world; it keeps backgrounds and buffers between pictures. */
 export function createRenderer(world: World, options: RenderOptions = {}): Renderer {
   const widthPx = options.widthPx ?? VIEW_WIDTH;
   const heightPx = options.heightPx ?? WORLD_HEIGHT;

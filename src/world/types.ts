@@ -9,6 +9,7 @@ export type Footage = 'fixed' | 'moving' | 'cuts' | 'ego';
 /** What can be seen and asked about. */
 export type ActorClass = 'person' | 'car' | 'bicycle' | 'dog' | 'bag' | 'box' | 'door' | 'lamp';
 
+/** Colours by the names that questions use. */
 export type ColourName = 'red' | 'orange' | 'yellow' | 'green' | 'blue' | 'purple' | 'pink' | 'brown' | 'black' | 'white';
 
 /** What a body does. The last ones belong to people alone. */
@@ -16,6 +17,7 @@ export type Pose =
   | 'stand' | 'walk' | 'run' | 'lie'
   | 'bend' | 'reach' | 'give' | 'wave' | 'fall' | 'rise' | 'ride' | 'inside';
 
+/** What can happen. */
 export type EventKind =
   | 'enter' | 'leave' | 'stop' | 'turn' | 'meet' | 'pick-up' | 'put-down' | 'hand-over' | 'get-in' | 'get-out'
   | 'fall' | 'run' | 'open' | 'close' | 'switch-on' | 'switch-off' | 'appear' | 'vanish';
@@ -59,6 +61,7 @@ export interface Motion {
   readonly holder: string | null;
 }
 
+/** Somebody or something that has a place in the world. */
 export interface Actor {
   readonly id: string;
   readonly kind: ActorClass;

@@ -52,6 +52,7 @@ export interface Observation {
   readonly objects: readonly Seen[];
 }
 
+/** A world: what is where at any moment of its script. */
 export interface World extends DirectedScript {
   readonly spec: WorldSpec;
   readonly durationSec: number;

@@ -7,6 +7,7 @@ import type { Judge, JudgeRequest } from './judge.ts';
 import { parseJudgement } from './parse-judgement.ts';
 import { openReplyCache, replyKey, type ReplyCache } from './reply-cache.ts';
 
+/** Address and model of a judge, and how patiently it is asked. */
 export interface ChatJudgeOptions {
   /** Base address, as of OpenAI's clients: `http://127.0.0.1:8080/v1`. */
   readonly address: string;
@@ -21,13 +22,17 @@ export interface ChatJudgeOptions {
   readonly backoffMs?: number;
 }
 
+/** A judge that holds a file of replies. */
 export interface ChatJudge extends Judge {
   close(): Promise<void>;
 }
 
 const replySchema = z.object({ choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1) });
 
-/** @throws UserError for an address that is none; verdicts throw ModelError where the judge cannot be reached after all retries */
+/**
+ * A judge behind an OpenAI-compatible address, its replies kept on disk.
+ * @throws UserError for an address that is none; verdicts throw ModelError where the judge cannot be reached after all retries
+ */
 export async function createChatJudge(options: ChatJudgeOptions): Promise<ChatJudge> {
   const { model, apiKey, timeoutMs = 60_000, retries = 4, concurrency = 4, backoffMs = 500 } = options;
   if (!URL.canParse(options.address))

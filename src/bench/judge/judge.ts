@@ -10,6 +10,7 @@ export interface JudgeRequest {
 /** `score` is 0–5. What cannot be decided is unscored, never wrong. */
 export type Judgement = { readonly kind: 'judged'; readonly correct: boolean; readonly score: number } | { readonly kind: 'unscored'; readonly reason: string };
 
+/** Says of open answers whether they are right. */
 export interface Judge {
   /** What the record says of it: name, and whatever decides its verdicts. */
   readonly description: Readonly<Record<string, string | number>>;

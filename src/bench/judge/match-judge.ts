@@ -2,6 +2,7 @@
 import { matchesExactly, matchesNormalised } from '../metrics/normalise.ts';
 import type { Judge } from './judge.ts';
 
+/** A judge that compares texts: letter by letter, or after normalisation. */
 export function matchJudge(rule: 'exact' | 'normalised'): Judge {
   const matches = rule === 'exact' ? matchesExactly : matchesNormalised;
   return {

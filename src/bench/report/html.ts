@@ -9,6 +9,7 @@ import { styleSheet } from './style.ts';
 import { escapeXml } from './svg-chart.ts';
 import { captionFigures, formatBytes, formatP, formatRatio, isContestant, viewsOf, type Example, type Row, type SuiteView } from './view.ts';
 
+/** Baseline, number of examples and their pictures. */
 export interface HtmlOptions {
   readonly baseline?: string;
   /** Examples shown for each suite. */
@@ -17,6 +18,7 @@ export interface HtmlOptions {
   readonly picture?: (videoPath: string, timeSec: number | 'end') => Promise<string | undefined>;
 }
 
+/** The report of a record as one HTML page that needs nothing else. */
 export async function htmlReport(record: BenchRecord, options: HtmlOptions = {}): Promise<string> {
   const views = viewsOf(record, options);
   const styles = stylesOf(views);

@@ -3,6 +3,7 @@ import { meteorName } from '../metrics/meteor.ts';
 import type { BenchRecord, Comparison, RecordCell } from '../run/record.ts';
 import { captionFigures, formatBytes, formatInterval, formatP, formatRatio, isContestant, viewsOf, type Row, type SuiteView } from './view.ts';
 
+/** The report of a record as Markdown. */
 export function markdownReport(record: BenchRecord, options: { readonly baseline?: string } = {}): string {
   const views = viewsOf(record, options);
   return (

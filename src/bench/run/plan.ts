@@ -7,6 +7,7 @@ import { streamSeconds, type BenchVideo } from '../question.ts';
 import { resolveFiles, selectVideos, type Suite } from '../suite.ts';
 import { indexVideos } from '../videos.ts';
 
+/** A suite and where its files are. */
 export interface SuiteRequest {
   readonly name: string;
   /** Holds the annotation files, and below it the videos. A world suite needs none. */
@@ -17,6 +18,7 @@ export interface SuiteRequest {
   readonly files?: Readonly<Record<string, string>>;
 }
 
+/** What to compare on what. */
 export interface RunRequest {
   readonly suites: readonly SuiteRequest[];
   readonly candidates: readonly Candidate[];
@@ -60,6 +62,7 @@ export interface Cell {
   readonly budget: number | null;
 }
 
+/** What a run will do. */
 export interface Plan {
   readonly suites: readonly PlannedSuite[];
   readonly cells: readonly Cell[];
@@ -69,7 +72,10 @@ export interface Plan {
 
 const defaultWorldSize = 100;
 
-/** @throws UserError for unknown suites, missing files, duplicate candidates */
+/**
+ * Resolves suites, videos, candidates and budgets to the cells of a run.
+ * @throws UserError for unknown suites, missing files, duplicate candidates
+ */
 export async function makePlan(request: RunRequest, known: ReadonlyMap<string, Suite>): Promise<Plan> {
   if (request.suites.length === 0 || request.candidates.length === 0)
     throw new UserError('EMPTY_RUN', { what: 'nothing to run', expected: 'at least one suite and one candidate' });
@@ -169,6 +175,7 @@ export interface MissingVideo {
   readonly obtain: string;
 }
 
+/** Counts and estimated cost of a plan. */
 export function summarisePlan(plan: Plan, parallel = 1): PlanSummary {
   const suites = plan.suites.map((suite) => {
     const present = suite.videos.filter((one) => one.path !== undefined);

@@ -1,5 +1,6 @@
 // Progress of a run: how much is done, and how long the rest will take at the rate seen so far.
 
+/** How far a run has come, and how long it will take. */
 export interface Progress {
   readonly kind: 'progress';
   readonly doneUnits: number;

@@ -115,6 +115,7 @@ export interface CellTimings {
   readonly peakRssBytes: number;
 }
 
+/** One candidate at one budget on one suite. */
 export interface RecordCell {
   readonly key: string;
   readonly suite: string;
@@ -138,6 +139,7 @@ export interface RecordCell {
   readonly timings: CellTimings;
 }
 
+/** Everything about a finished run: environment, options, items, scores, costs, comparisons. */
 export interface BenchRecord {
   readonly kind: 'thalweg-bench';
   readonly version: 1;

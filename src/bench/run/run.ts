@@ -16,6 +16,7 @@ import { scoreAnswer } from './score-answer.ts';
 import { chanceOf, costsOf, countStatuses, summariseItems, timingsOf, withCaptionScores } from './summarise.ts';
 import { runUnit, type UnitResult } from './unit.ts';
 
+/** Where a run keeps its files, who judges, how many videos at once. */
 export interface RunOptions {
   /** Holds `journal.jsonl` and `record.json`; a run that was cut short continues from it. */
   readonly folder: string;
@@ -42,6 +43,7 @@ interface Unit {
 export const defaultMargin = 0.01;
 
 /**
+ * Runs a plan, or goes on with one that was cut short, and writes its record.
  * @throws whatever aborted it (finished units stay in the journal); UserError where the folder holds another run;
  * ModelError where the judge cannot be reached (outputs stay in the journal, a new start only judges)
  */

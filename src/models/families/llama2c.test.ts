@@ -1,3 +1,4 @@
+// llama2.c files: sizes, tokenizer, and refusals.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
