@@ -117,7 +117,7 @@ describe('thalweg', () => {
     ['a missing video', () => withModel('ask', join(folder, 'absent.mp4'), 'What?'), /absent\.mp4/],
     ['a video that is none', () => withModel('ask', join(model, 'config.json'), 'What?'), /config\.json/],
     ['a missing model', () => ['ask', video, 'What?', '--model', 'no/model'], /thalweg pull no\/model/],
-    ['an unknown method', () => withModel('ask', video, 'What?', '--memory', 'elephant'), /dense, fifo, uniform/],
+    ['an unknown method', () => withModel('ask', video, 'What?', '--memory', 'elephant'), /one of dense, fifo, /],
     ['a wrong option of a method', () => withModel('ask', video, 'What?', '--memory-option', 'framez=3'), /framez/],
     ['a broken checkpoint', () => ['ask', video, 'What?', '--model', folder], /config\.json/],
   ])('explains %s', async (_, args, message) => {
