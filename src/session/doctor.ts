@@ -1,8 +1,9 @@
 // A check-up of the installation: versions, devices, and a self-test of everything native.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../core/errors.ts';
+import { cacheFault, makeFolder } from '../core/make-folder.ts';
 import { version } from '../core/version.ts';
 import { Graph } from '../graph/graph.ts';
 import { add, gemm } from '../graph/ops.ts';
@@ -26,6 +27,7 @@ export interface DoctorCheck {
 export interface DoctorReport {
   readonly versions: Readonly<Record<'thalweg' | 'node' | 'onnxRuntime' | 'ffmpeg', string>>;
   readonly machine: { readonly platform: string; readonly processor: string; readonly cores: number; readonly memoryBytes: number; readonly freeBytes: number };
+  /** Those that this build of ONNX Runtime ships; Thalweg computes on the CPU. */
   readonly executionProviders: readonly string[];
   readonly captureDevices: readonly string[];
   readonly cacheFolder: string;
@@ -45,7 +47,7 @@ export async function runDoctor(): Promise<DoctorReport> {
     );
     checks.push({ name, ...outcome, ms: performance.now() - start });
   };
-  await check('node.js', () => (Number(process.versions.node.split('.')[0]) >= 22 ? Promise.resolve(process.version) : Promise.reject(new Error(`${process.version}; version 22.18 or newer is needed`))));
+  await check('node.js', () => (isNewEnough(process.versions.node) ? Promise.resolve(process.version) : Promise.reject(new Error(`${process.version}; version 22.18 or newer is needed`))));
   await check('matrix products', checkRuntime);
   await check('8-bit matrix products', checkInt8);
   await check('video: encode, decode, motion vectors', checkVideo);
@@ -59,6 +61,11 @@ export async function runDoctor(): Promise<DoctorReport> {
     checks,
     ok: checks.every(({ ok }) => ok),
   };
+}
+
+function isNewEnough(nodeVersion: string): boolean {
+  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
+  return major > 22 || (major === 22 && minor >= 18);
 }
 
 const size = 64;
@@ -128,7 +135,7 @@ async function checkVideo(): Promise<string> {
 
 async function checkCache(): Promise<string> {
   const folder = cacheFolder();
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder, cacheFault);
   const probe = join(folder, `.doctor-${process.pid}`);
   await writeFile(probe, 'x');
   await rm(probe);

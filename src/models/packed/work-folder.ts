@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheFault, makeFolder } from '../../core/make-folder.ts';
 
 const pattern = (name: string) => new RegExp(`^${name}\\.(\\d+)-[0-9a-f]+\\.partial$`, 'u');
 
@@ -14,9 +15,12 @@ export interface WorkFolder {
   abandon(): Promise<void>;
 }
 
-/** Makes the folder that becomes `parent/name`, or takes over one that somebody left unfinished. */
+/**
+ * Makes the folder that becomes `parent/name`, or takes over one that somebody left unfinished.
+ * @throws UserError `CACHE_NOT_WRITABLE`
+ */
 export async function openWorkFolder(parent: string, name: string): Promise<WorkFolder> {
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent, cacheFault);
   const owned = (pid: number) => join(parent, `${name}.${pid}-${randomBytes(4).toString('hex')}.partial`);
   const path = owned(process.pid);
   if (!(await takeOver(parent, name, path))) await mkdir(path);
