@@ -7,12 +7,14 @@ export { pullModel, type PullOptions, type PullProgress, type PullResult } from 
 export type * from './session/contract.ts';
 export type { AnswerStream } from './session/answer-stream.ts';
 export { listMethods, type ListedMethod } from './session/list-methods.ts';
+export type { SamplingOptions } from './language/sampler.ts';
+export type { LoadProgress } from './session/engine-service.ts';
 export { openModel, type Model, type ModelOptions } from './session/model.ts';
 export { cacheFolder, findModel, pulledFolder } from './session/model-folder.ts';
 export { openStream, type StreamOptions } from './session/open-stream.ts';
 export type { Session } from './session/session.ts';
 export type { Source, SourceEvent, SourceInfo, SourceOptions, SourceStats } from './source/contract.ts';
-export { openSource, type SourceInput } from './source/open-source.ts';
+export { describeSourceEvent, openSource, type SourceInput } from './source/open-source.ts';
 export type { RawFrame, RawFrames } from './source/raw-frames.ts';
 export { runDoctor, type DoctorCheck, type DoctorReport } from './session/doctor.ts';
 export { writeRandomCheckpoint, type RandomCheckpointOptions } from './models/random-checkpoint.ts';

@@ -1,4 +1,5 @@
 // Options from outside: parsed by a schema, with errors that name the option, what came and what was expected.
+import { inspect } from 'node:util';
 import type { z } from 'zod';
 import { UserError } from './errors.ts';
 
@@ -23,6 +24,6 @@ function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'string' ? value : inspect(value, { depth: 2, breakLength: Infinity });
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

@@ -1,5 +1,7 @@
 // Worker threads with typed calls: requests, streamed replies, aborts, and errors that keep their class.
+import { setTimeout } from 'node:timers/promises';
 import { Worker, parentPort, type Transferable } from 'node:worker_threads';
+import { abortReason } from '../core/abort.ts';
 import { CapacityError, MediaError, ModelError, ThalwegError, UserError, messageOf, type ErrorParts } from '../core/errors.ts';
 
 /** What a handler is given beside its argument. */
@@ -23,7 +25,7 @@ export type Handlers<S extends Record<keyof S, Call>> = {
 
 export interface CallOptions<Reply> {
   readonly signal?: AbortSignal;
-  /** Buffers that move to the worker instead of being copied; unusable here afterwards. */
+  /** Buffers that move to the worker instead of being copied; unusable here afterwards, even when the call fails. */
   readonly transfer?: readonly Transferable[];
   readonly onReply?: (reply: Reply) => void;
 }
@@ -35,7 +37,7 @@ export interface WorkerClient<S extends Record<keyof S, Call>> extends AsyncDisp
   readonly exited: Promise<undefined>;
 }
 
-type Request = { readonly kind: 'call'; readonly id: number; readonly name: string; readonly argument: unknown } | { readonly kind: 'abort'; readonly id: number };
+type Request = { readonly kind: 'call'; readonly id: number; readonly name: string; readonly argument: unknown } | { readonly kind: 'abort'; readonly id: number } | { readonly kind: 'close' };
 
 interface SentError {
   readonly type: string;
@@ -60,16 +62,31 @@ export class Transfer<T> {
   }
 }
 
-/** Answers the calls of the thread that started this one. Call once, at the top of a worker file. */
-export function serveWorker<S extends Record<keyof S, Call>>(handlers: Handlers<S>): void {
+/**
+ * Answers the calls of the thread that started this one. Call once, at the top of a worker file.
+ * @param dispose frees what the handlers hold, when the client closes and every call under way has ended
+ */
+export function serveWorker<S extends Record<keyof S, Call>>(handlers: Handlers<S>, dispose: () => Promise<void> = () => Promise.resolve()): void {
   const port = parentPort;
   if (!port) throw new UserError('NOT_A_WORKER', { what: 'this file runs only as a worker thread' });
   const aborts = new Map<number, AbortController>();
+  const underWay = new Set<Promise<void>>();
+  // Native code must not be interrupted: calls are aborted and waited for, then the thread ends by itself.
+  const close = async () => {
+    for (const controller of aborts.values()) controller.abort();
+    await Promise.all(underWay);
+    await dispose();
+    port.close();
+  };
   const send = (response: Response, transfer: readonly Transferable[] = []) => port.postMessage(response, transfer);
 
   port.on('message', (request: Request) => {
     if (request.kind === 'abort') {
       aborts.get(request.id)?.abort();
+      return;
+    }
+    if (request.kind === 'close') {
+      void close();
       return;
     }
     const { id, name, argument } = request;
@@ -78,7 +95,7 @@ export function serveWorker<S extends Record<keyof S, Call>>(handlers: Handlers<
     const context: CallContext<unknown> = { signal: controller.signal, emit: (reply) => send({ kind: 'reply', id, reply }) };
     // What arrives is typed on the sender's side; here it is a name.
     const handler = (handlers as Readonly<Record<string, ((argument: unknown, context: CallContext<unknown>) => Promise<unknown>) | undefined>>)[name];
-    Promise.resolve()
+    const work = Promise.resolve()
       .then(() => {
         if (!handler) throw new UserError('UNKNOWN_CALL', { what: 'the worker has no such call', got: name });
         return handler(argument, context);
@@ -87,9 +104,16 @@ export function serveWorker<S extends Record<keyof S, Call>>(handlers: Handlers<
         (result) => (result instanceof Transfer ? send({ kind: 'result', id, result: result.value }, result.list) : send({ kind: 'result', id, result })),
         (thrown: unknown) => send({ kind: 'error', id, error: pack(thrown) }),
       )
-      .finally(() => aborts.delete(id));
+      .finally(() => {
+        aborts.delete(id);
+        underWay.delete(work);
+      });
+    underWay.add(work);
   });
 }
+
+/** How long a closing thread may take to end the calls under way. */
+const closePatienceMs = 30_000;
 
 /** Starts a worker thread from a file that calls `serveWorker`. */
 export function startWorker<S extends Record<keyof S, Call>>(file: URL, name: string): WorkerClient<S> {
@@ -110,7 +134,14 @@ export function startWorker<S extends Record<keyof S, Call>>(file: URL, name: st
     const call = pending.get(response.id);
     if (!call) return;
     if (response.kind === 'reply') {
-      call.onReply?.(response.reply as never);
+      try {
+        call.onReply?.(response.reply as never);
+      } catch (error) {
+        // The caller's own listener failed: his call fails, not the process.
+        pending.delete(response.id);
+        worker.postMessage({ kind: 'abort', id: response.id } satisfies Request);
+        call.reject(error);
+      }
       return;
     }
     pending.delete(response.id);
@@ -126,6 +157,20 @@ export function startWorker<S extends Record<keyof S, Call>>(file: URL, name: st
     if (ended) markDied(ended);
     else markExited(undefined);
   });
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    closing = true;
+    for (const { reject } of pending.values()) reject(new UserError('WORKER_CLOSED', { what: `worker thread ${name} was closed while it worked` }));
+    pending.clear();
+    if (ended) return;
+    const patience = new AbortController();
+    worker.ref();
+    worker.postMessage({ kind: 'close' } satisfies Request);
+    const late = setTimeout(closePatienceMs, 'late' as const, { signal: patience.signal }).catch(() => undefined);
+    // A call that does not heed its abort is ended by force.
+    if ((await Promise.race([exited.catch(() => undefined), late])) === 'late') await worker.terminate();
+    patience.abort();
+  };
   worker.unref(); // A thread that waits for work does not keep the program alive.
 
   return {
@@ -150,22 +195,21 @@ export function startWorker<S extends Record<keyof S, Call>>(file: URL, name: st
           },
           onReply,
         });
-        worker.ref();
-        worker.postMessage({ kind: 'call', id, name: callName, argument } satisfies Request, transfer);
+        try {
+          worker.postMessage({ kind: 'call', id, name: callName, argument } satisfies Request, transfer);
+          worker.ref();
+        } catch (cause) {
+          settle();
+          pending.delete(id);
+          reject(new UserError('NOT_SENDABLE', { what: `what was given to ${callName} cannot go to a thread`, got: messageOf(cause), expected: 'plain data', cause }));
+        }
       });
     },
-    async [Symbol.asyncDispose]() {
-      if (closing) return;
-      closing = true;
-      for (const { reject } of pending.values()) reject(new UserError('WORKER_CLOSED', { what: `worker thread ${name} was closed while it worked` }));
-      pending.clear();
-      await worker.terminate();
+    [Symbol.asyncDispose]() {
+      closed ??= close();
+      return closed;
     },
   };
-}
-
-function abortReason(signal: AbortSignal): Error {
-  return signal.reason instanceof Error ? signal.reason : new DOMException('the work was aborted', 'AbortError');
 }
 
 function pack(thrown: unknown): SentError {

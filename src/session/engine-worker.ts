@@ -14,24 +14,27 @@ function loaded(): Engine {
   return engine;
 }
 
-serveWorker<EngineService>({
-  load: async (argument, { signal, emit }) => {
-    engine = await Engine.load({ ...argument, signal, onProgress: emit });
-    return engine.info;
+serveWorker<EngineService>(
+  {
+    load: async (argument, { signal, emit }) => {
+      engine = await Engine.load({ ...argument, signal, onProgress: emit });
+      return engine.info;
+    },
+    open: (argument) => loaded().open(argument),
+    frame: ({ stream, frame }, { signal }) => turns.run(() => loaded().frame(stream, frame, signal)),
+    ask: ({ stream, question, generation, remember }, { signal, emit }) => {
+      const start = performance.now();
+      return turns.run(async () => {
+        const waitMs = performance.now() - start;
+        return { ...(await loaded().ask(stream, question, generation, remember, emit, signal)), waitMs };
+      });
+    },
+    memory: (stream) => Promise.resolve(loaded().memory(stream)),
+    close: (stream) =>
+      turns.run(() => {
+        loaded().close(stream);
+        return Promise.resolve(undefined);
+      }),
   },
-  open: (argument) => loaded().open(argument),
-  frame: ({ stream, frame }, { signal }) => turns.run(() => loaded().frame(stream, frame, signal)),
-  ask: ({ stream, question, generation, remember }, { signal, emit }) => {
-    const start = performance.now();
-    return turns.run(async () => {
-      const waitMs = performance.now() - start;
-      return { ...(await loaded().ask(stream, question, generation, remember, emit, signal)), waitMs };
-    });
-  },
-  memory: (stream) => Promise.resolve(loaded().memory(stream)),
-  close: (stream) =>
-    turns.run(() => {
-      loaded().close(stream);
-      return Promise.resolve(undefined);
-    }),
-});
+  async () => engine?.[Symbol.asyncDispose](),
+);

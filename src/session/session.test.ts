@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomCheckpoint } from '../models/random-checkpoint.ts';
 import type { RawFrame } from '../source/raw-frames.ts';
@@ -162,6 +163,8 @@ describe('a session', () => {
     await expect(session.ask('  ').done).rejects.toMatchObject({ code: 'EMPTY_QUESTION' });
     await expect(session.ask('What?', { maxTokens: 0 }).done).rejects.toMatchObject({ kind: 'user' });
     await expect(session.ask('What?', { temperature: -1 }).done).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    await expect(session.ask('What?', { stop: [() => 1] as never }).done).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    await expect(session.ask(5 as never).done).rejects.toMatchObject({ code: 'EMPTY_QUESTION' });
   });
 
   it('drops questions that wait when it is disposed of', async () => {
@@ -183,9 +186,91 @@ describe('a session', () => {
     expect(await Promise.all([alone(), alone()])).toEqual([expected, expected]);
   });
 
+  it('lets calls of advanceTo take turns', async () => {
+    await using session = await open({ drive: 'manual' });
+    const [first, second] = await Promise.all([session.advanceTo(1), session.advanceTo(3)]);
+    expect(first.map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(second.map(({ index }) => index)).toEqual([3, 4, 5, 6]);
+    await expect(session.advanceTo(NaN)).rejects.toMatchObject({ code: 'BAD_TIME' });
+  });
+
+  it('goes on when a listener throws, and throws that where the program can see it', async () => {
+    const seen: unknown[] = [];
+    const catchers = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => seen.push(error.message));
+    try {
+      await using session = await open({
+        onEvent: (event) => {
+          if (event.kind === 'frame' || event.kind === 'text') throw new Error(`listener of ${event.kind}`);
+        },
+      });
+      expect(await session.ended).toMatchObject({ frames: 8 });
+      await session.ask('What?', { maxTokens: 20 });
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const catcher of catchers) process.on('uncaughtException', catcher);
+    }
+    expect(seen.filter((message) => message === 'listener of frame')).toHaveLength(8);
+  });
+
+  it('does not wait for a question whose signal has fired', async () => {
+    await using session = await open({ drive: 'manual' });
+    const reason = new Error('no longer wanted');
+    await expect(session.ask('What?', { atSec: 3, signal: AbortSignal.abort(reason) }).done).rejects.toBe(reason);
+    const controller = new AbortController();
+    const waiting = session.ask('What?', { atSec: 3, signal: controller.signal });
+    controller.abort('changed my mind');
+    await expect(waiting.done).rejects.toMatchObject({ name: 'AbortError', message: 'changed my mind' });
+    await session.advanceTo(Infinity);
+    expect(session.summary().answers).toBe(0);
+  });
+
+  it('asks nothing before there is a frame to ask about', async () => {
+    function* late(): Generator<RawFrame> {
+      for (const picture of pictures(4)) yield { ...picture, timeSec: picture.timeSec + 5 };
+    }
+    await using session = await open({ source: late() });
+    expect(await session.ask('What?', { ...short, atSec: 0 })).toMatchObject({ frames: 1, timeSec: 5 });
+  });
+
+  it('gives the events from the call of events() on, the end included', async () => {
+    await using session = await open({ drive: 'manual' });
+    const events = session.events();
+    await session.advanceTo(Infinity);
+    const kinds: string[] = [];
+    for await (const { kind } of events) kinds.push(kind);
+    expect(kinds).toEqual([...Array<string>(8).fill('frame'), 'ended']);
+  });
+
+  it('frees the stream of a failed session', async () => {
+    function* failing(): Generator<RawFrame> {
+      yield* pictures(1);
+      throw new Error('the camera fell');
+    }
+    const session = await open({ source: failing() });
+    await expect(session.ended).rejects.toThrow('the camera fell');
+    const stream = await model.engine.call('open', { memory: 'dense', memoryOptions: {}, memoryMiB: 1, vision: 'all', visionOptions: {} });
+    await session[Symbol.asyncDispose]();
+    await expect(model.engine.call('memory', stream - 1)).rejects.toMatchObject({ code: 'STREAM_CLOSED' });
+    await model.engine.call('close', stream);
+  });
+
+  it('can be disposed of at any moment, with its own model, and twice at once', async () => {
+    for (const waitMs of [0, 5, 20, 60]) {
+      const session = await open({ model: { model: join(folder, 'model'), precision: 'float32', threads: 1 }, source: pictures(2000), memory: 'fifo' });
+      const answer = session.ask('Tell a long story.', { maxTokens: 500 });
+      await setTimeout(waitMs);
+      await Promise.all([session[Symbol.asyncDispose](), session[Symbol.asyncDispose]()]);
+      await expect(answer.done).rejects.toMatchObject({ code: 'SESSION_DISPOSED' });
+      await expect(session.ask('Late?').done).rejects.toMatchObject({ code: 'SESSION_DISPOSED' });
+    }
+  });
+
   it('refuses wrong options by name', async () => {
     await expect(open({ memory: 'nonsense' })).rejects.toMatchObject({ code: 'UNKNOWN_METHOD' });
     await expect(open({ memory: 'fifo', memoryOptions: { frame: 3 } })).rejects.toMatchObject({ code: 'BAD_OPTION' });
+    await expect(open({ model: undefined as never })).rejects.toMatchObject({ code: 'NO_MODEL_GIVEN' });
+    await expect(open({ source: 5 as never })).rejects.toMatchObject({ code: 'NO_SOURCE_GIVEN' });
     await expect(open({ memoryMiB: -1 })).rejects.toMatchObject({ code: 'BAD_OPTION' });
     await expect(openModel({ model: join(folder, 'absent') })).rejects.toMatchObject({ code: 'NO_MODEL' });
   });

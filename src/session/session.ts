@@ -1,11 +1,17 @@
 // A session: one conversation over one stream. Frames flow to the engine; questions are put between frames.
-import { messageOf, UserError } from '../core/errors.ts';
+import { z } from 'zod';
+import { eitherSignal, throwIfAborted } from '../core/abort.ts';
+import { MediaError, UserError, messageOf } from '../core/errors.ts';
 import type { Frame } from '../core/frame.ts';
+import { parseOptions } from '../core/options.ts';
+import { samplingSchema } from '../language/sampler.ts';
 import type { Source } from '../source/contract.ts';
 import { createAnswerStream, type AnswerStream } from './answer-stream.ts';
 import type { Answer, AskOptions, FrameReport, MemoryReport, SessionEvent, SessionSummary } from './contract.ts';
+import { createEventHub } from './event-hub.ts';
 import type { Model } from './model.ts';
 import { createMutex } from './mutex.ts';
+import { createQuestionQueue } from './question-queue.ts';
 import { createSummary } from './summary.ts';
 
 /** A stream that is being watched and can be asked. Dispose of it to stop watching and free its memory. */
@@ -13,23 +19,27 @@ export interface Session extends AsyncDisposable {
   /**
    * Puts a question to the stream as it is now, or at `atSec` of media time; questions and answers form one dialogue.
    * Iterate the result for the text as it is written, or await it for the whole answer.
-   * @throws UserError for an empty question; AbortError when `signal` fires
+   * @throws UserError for an empty question or wrong options, CapacityError when question and answer do not fit; AbortError when `signal` fires
    */
   ask(question: string, options?: AskOptions): AnswerStream;
-  /** Calls `listener` for every event from now on; the result unsubscribes. */
+  /** Calls `listener` for every event from now on (`onEvent` of `openStream` also sees `opened`); the result unsubscribes. */
   subscribe(listener: (event: SessionEvent) => void): () => void;
-  /** Every event from now on, until the session ends. Unread events wait in memory. */
+  /** Every event from this call on, until the session ends. Unread events wait in memory. */
   events(): AsyncIterable<SessionEvent>;
-  /** With `drive: 'manual'`: watches up to that media time (or the end) and returns the reports of the frames. */
+  /**
+   * With `drive: 'manual'`: watches up to that media time in seconds (`Infinity`: to the end) and returns the reports of the frames.
+   * Calls take turns. Questions with `atSec` are put on the way.
+   * @throws UserError unless the drive is manual; MediaError or ModelError when the source or the model fails
+   */
   advanceTo(timeSec: number): Promise<readonly FrameReport[]>;
-  /** What the memory holds now. */
+  /** What the memory holds now. @throws UserError when the session was disposed of */
   memory(): Promise<MemoryReport>;
   summary(): SessionSummary;
   /** Whether watching is over: the stream ended, failed or was stopped. */
   readonly over: boolean;
   /** Settles when the stream has ended and every question put by then is answered; rejects when the source or the model failed. */
   readonly ended: Promise<SessionSummary>;
-  /** Stops watching; the memory stays and can be asked until the session is disposed. */
+  /** Stops watching, answers what was still to be asked, and leaves the memory: it can be asked until the session is disposed of. */
   stop(): Promise<SessionSummary>;
 }
 
@@ -45,6 +55,13 @@ export interface SessionParts {
   readonly ownsModel: boolean;
 }
 
+const askOptions = samplingSchema.partial().extend({
+  maxTokens: z.int().min(1).optional(),
+  stop: z.array(z.string().min(1)).optional(),
+  atSec: z.number().min(0).optional(),
+  remember: z.boolean().default(true),
+});
+
 /** A frame and what its coming took. */
 interface Arrived {
   readonly frame: Frame;
@@ -52,35 +69,29 @@ interface Arrived {
   readonly decodeMs: number;
 }
 
-interface PendingQuestion {
-  readonly atSec: number;
-  readonly put: () => void;
-  readonly drop: (reason: Error) => void;
-}
-
 /** @internal Use `openStream`. */
 export function createSession({ model, source, stream, memoryName, drive, onEvent, ownsModel }: SessionParts): Session {
   const { engine } = model;
-  const listeners = new Set<(event: SessionEvent) => void>(onEvent ? [onEvent] : []);
+  const { emit, subscribe, iterate } = createEventHub(onEvent);
+  /** Frames and questions, one at a time. */
   const turns = createMutex();
+  const advances = createMutex();
+  const questions = createQuestionQueue();
   const totals = createSummary();
   const frames = source[Symbol.asyncIterator]();
-  const pending: PendingQuestion[] = [];
-  const underWay = new Set<Promise<unknown>>();
+  const answering = new Set<Promise<unknown>>();
+  const disposal = new AbortController();
+  let state: 'watching' | 'over' = 'watching';
+  let disposed: Promise<void> | undefined;
   let lastSec = -1;
   let peeked: Arrived | undefined;
   let decodedMs = 0;
-  let state: 'watching' | 'over' | 'disposed' = 'watching';
-  let failure: Error | undefined;
 
-  const emit = (event: SessionEvent) => {
-    for (const listener of listeners) listener(event);
-  };
-  const sourceKinds = ['reconnecting', 'reconnected', 'dropped', 'damaged'] as const;
-  const unsubscribes = sourceKinds.map((kind) => source.on(kind, (event) => emit({ kind: 'source', event })));
+  const unsubscribes = (['reconnecting', 'reconnected', 'dropped', 'damaged'] as const).map((kind) => source.on(kind, (event) => emit({ kind: 'source', event })));
   const { promise: ended, resolve: markEnded, reject: markFailed } = Promise.withResolvers<SessionSummary>();
   ended.catch(() => undefined); // The failure is also an event and the rejection of whoever waits.
   const summary = () => totals.read(source.stats().droppedCount);
+  const gone = () => new UserError('SESSION_DISPOSED', { what: 'the session was disposed of', todo: 'open a new one' });
 
   async function next(): Promise<Arrived | undefined> {
     if (peeked) return peeked;
@@ -97,7 +108,8 @@ export function createSession({ model, source, stream, memoryName, drive, onEven
   async function watch({ frame, waitMs, decodeMs }: Arrived): Promise<FrameReport> {
     peeked = undefined;
     return turns.run(async () => {
-      const { report, ...spent } = await engine.call('frame', { stream, frame }, { transfer: source.info.kind === 'program' ? [] : transferable(frame) });
+      const transfer = source.info.kind === 'program' ? [] : transferable(frame);
+      const { report, ...spent } = await engine.call('frame', { stream, frame }, { transfer, signal: disposal.signal });
       lastSec = frame.timeSec;
       const full: FrameReport = { ...report, timings: { decodeMs, waitMs, ...spent } };
       totals.frame(full);
@@ -106,35 +118,35 @@ export function createSession({ model, source, stream, memoryName, drive, onEven
     });
   }
 
-  /** Puts the questions that were to wait for a time before `timeSec`, and waits for their answers. */
+  /** Puts the questions for times before `timeSec`, once there is a frame to ask about, and waits for their answers. */
   async function putQuestionsBefore(timeSec: number): Promise<void> {
-    const due = pending.filter(({ atSec }) => atSec < timeSec).sort((a, b) => a.atSec - b.atSec);
-    for (const question of due) {
-      pending.splice(pending.indexOf(question), 1);
-      question.put();
+    if (lastSec < 0 && timeSec !== Infinity) return;
+    if (questions.putBefore(timeSec)) {
+      await Promise.resolve(); // Those who waited take their turns first.
+      await turns.run(() => Promise.resolve());
     }
-    if (due.length > 0) await turns.run(() => Promise.resolve());
   }
 
   async function finish(reason: 'end' | 'stopped' | 'failed', error?: Error): Promise<void> {
     if (state !== 'watching') return;
     state = 'over';
-    failure = error;
+    await turns.run(() => Promise.resolve()); // The frame under way.
     await putQuestionsBefore(Infinity);
-    await Promise.allSettled(underWay);
+    await Promise.allSettled(answering);
     for (const unsubscribe of unsubscribes) unsubscribe();
     const total = summary();
-    emit({ kind: 'ended', reason, summary: total, ...(error && { error: error.message }) });
     if (error) markFailed(error);
     else markEnded(total);
+    emit({ kind: 'ended', reason, summary: total, ...(error && { error: error.message }) });
   }
 
-  async function advanceTo(timeSec: number): Promise<readonly FrameReport[]> {
+  async function advance(timeSec: number): Promise<readonly FrameReport[]> {
     const reports: FrameReport[] = [];
     try {
       while (state === 'watching') {
         const arrived = await next();
         if (!arrived) {
+          if (lastSec < 0) throw new MediaError('NO_FRAMES', { what: `${source.info.address} gave no frame`, todo: 'check the start, the duration and that the video has pictures' });
           await finish('end');
           break;
         }
@@ -152,106 +164,84 @@ export function createSession({ model, source, stream, memoryName, drive, onEven
     return reports;
   }
 
-  function ask(question: string, { signal, atSec, remember = true, ...generation }: AskOptions = {}): AnswerStream {
-    return createAnswerStream(async (write) => {
-      if (question.trim() === '') throw new UserError('EMPTY_QUESTION', { what: 'the question is empty', todo: 'ask something' });
-      if (state === 'disposed') throw new UserError('SESSION_DISPOSED', { what: 'the session was disposed of', todo: 'open a new one' });
-      if (atSec !== undefined && atSec >= lastSec && state === 'watching') {
-        await new Promise<void>((put, drop) => {
-          pending.push({ atSec, put, drop });
-          signal?.addEventListener('abort', () => drop(signal.reason as Error), { once: true });
-        });
-      }
-      const asked = performance.now();
-      const work = turns.run(async () => {
-        signal?.throwIfAborted();
-        const ownMs = performance.now() - asked;
-        emit({ kind: 'question', question, timeSec: lastSec });
-        const onReply = (text: string) => {
-          write(text);
-          emit({ kind: 'text', question, text });
-        };
-        const { prefillMs, firstTokenMs, decodeTokenMs, totalMs, runtimeMs, waitMs: turnMs, ...said } = await engine.call('ask', { stream, question, remember, generation }, { onReply, ...(signal && { signal }) });
-        const waitMs = ownMs + turnMs;
-        const timings = { waitMs, prefillMs, firstTokenMs: waitMs + firstTokenMs, decodeTokenMs, totalMs: waitMs + totalMs, runtimeMs };
-        const answer: Answer = { ...said, timings };
-        totals.answer(answer.memory);
-        emit({ kind: 'answer', ...answer });
-        return answer;
+  async function answer(question: string, given: AskOptions, write: (piece: string) => void): Promise<Answer> {
+    const { signal: asked, ...rest } = given;
+    if (disposed) throw gone();
+    if (typeof question !== 'string' || question.trim() === '') throw new UserError('EMPTY_QUESTION', { what: 'the question is empty', got: typeof question === 'string' ? `"${question}"` : typeof question, expected: 'a text' });
+    const { atSec, remember, ...options } = parseOptions(askOptions, rest, 'ask');
+    const generation = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const signal = eitherSignal(disposal.signal, asked);
+    throwIfAborted(signal);
+    if (atSec !== undefined && atSec >= lastSec && state === 'watching') await questions.wait(atSec, signal);
+    const start = performance.now();
+    return turns.run(async () => {
+      throwIfAborted(signal);
+      const ownMs = performance.now() - start;
+      emit({ kind: 'question', question, timeSec: lastSec });
+      const onReply = (text: string) => {
+        write(text);
+        emit({ kind: 'text', question, text });
+      };
+      const { prefillMs, firstTokenMs, decodeTokenMs, totalMs, runtimeMs, waitMs: turnMs, ...said } = await engine.call('ask', { stream, question, remember, generation }, { onReply, signal });
+      const waitMs = ownMs + turnMs;
+      const timings = { waitMs, prefillMs, firstTokenMs: waitMs + firstTokenMs, decodeTokenMs, totalMs: waitMs + totalMs, runtimeMs };
+      const done: Answer = { ...said, timings };
+      totals.answer(done.memory);
+      emit({ kind: 'answer', ...done });
+      return done;
+    });
+  }
+
+  function ask(question: string, options: AskOptions = {}): AnswerStream {
+    return createAnswerStream((write) => {
+      const work = answer(question, options, write).catch((error: unknown) => {
+        throw disposal.signal.aborted ? gone() : error;
       });
-      underWay.add(work);
-      return work.finally(() => underWay.delete(work));
+      answering.add(work);
+      return work.finally(() => answering.delete(work));
     });
   }
 
   async function stop(): Promise<SessionSummary> {
-    if (state === 'watching') {
-      const over = finish('stopped');
-      await source[Symbol.asyncDispose]();
-      await over;
-    }
+    const over = finish('stopped');
+    await source.close();
+    await over;
     return summary();
   }
 
+  async function dispose(): Promise<void> {
+    disposal.abort(gone());
+    questions.clear(gone());
+    await stop();
+    await Promise.allSettled(answering);
+    if (ownsModel) await model[Symbol.asyncDispose]();
+    else await engine.call('close', stream).catch(() => undefined); // With its thread gone, so is the stream.
+  }
+
   emit({ kind: 'opened', source: source.info.address, model: model.info.folder, memory: memoryName });
-  if (drive === 'auto') advanceTo(Infinity).catch(() => undefined); // Told by `ended` and the event.
+  if (drive === 'auto') advances.run(() => advance(Infinity)).catch(() => undefined); // Told by `ended` and the event.
 
   return {
     ask,
-    advanceTo(timeSec) {
-      if (drive === 'manual') return advanceTo(timeSec);
-      return Promise.reject(new UserError('NOT_MANUAL', { what: 'this session advances by itself', todo: "open it with drive: 'manual'" }));
+    async advanceTo(timeSec) {
+      if (drive !== 'manual') throw new UserError('NOT_MANUAL', { what: 'this session advances by itself', todo: "open it with drive: 'manual'" });
+      if (typeof timeSec !== 'number' || Number.isNaN(timeSec)) throw new UserError('BAD_TIME', { what: 'advanceTo needs a time', got: String(timeSec), expected: 'seconds of media time, or Infinity' });
+      return advances.run(() => advance(timeSec));
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    events: () => iterateEvents(listeners, () => state !== 'watching'),
-    memory: () => engine.call('memory', stream),
+    subscribe,
+    events: iterate,
+    memory: () => (disposed ? Promise.reject(gone()) : engine.call('memory', stream)),
     summary,
     get over() {
       return state !== 'watching';
     },
     ended,
     stop,
-    async [Symbol.asyncDispose]() {
-      if (state === 'disposed') return;
-      const reason = new UserError('SESSION_DISPOSED', { what: 'the session was disposed of before the question was put' });
-      for (const question of pending.splice(0)) question.drop(reason);
-      if (state === 'watching') await stop();
-      else await source[Symbol.asyncDispose]();
-      state = 'disposed';
-      markEnded(summary());
-      if (ownsModel) await model[Symbol.asyncDispose]();
-      else if (!failure) await engine.call('close', stream);
-    },
+    [Symbol.asyncDispose]: () => (disposed ??= dispose()),
   };
 }
 
 /** The buffers of a frame, moved to the engine; pixels that share a buffer with something else, or are the program's, are copied. */
 function transferable({ rgb }: Frame): ArrayBuffer[] {
   return rgb.buffer instanceof ArrayBuffer && rgb.byteLength === rgb.buffer.byteLength ? [rgb.buffer] : [];
-}
-
-async function* iterateEvents(listeners: Set<(event: SessionEvent) => void>, isOver: () => boolean): AsyncGenerator<SessionEvent> {
-  if (isOver()) return;
-  const queue: SessionEvent[] = [];
-  let wake = Promise.withResolvers<undefined>();
-  const listener = (event: SessionEvent) => {
-    queue.push(event);
-    wake.resolve(undefined);
-  };
-  listeners.add(listener);
-  try {
-    while (true) {
-      for (let event = queue.shift(); event; event = queue.shift()) {
-        yield event;
-        if (event.kind === 'ended') return;
-      }
-      await wake.promise;
-      wake = Promise.withResolvers();
-    }
-  } finally {
-    listeners.delete(listener);
-  }
 }
