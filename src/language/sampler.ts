@@ -18,6 +18,7 @@ export const samplingSchema = z.strictObject({
   seed: z.union([z.int(), z.string()]).default(0),
 });
 
+/** How tokens are chosen. */
 export type SamplingOptions = z.input<typeof samplingSchema>;
 
 /** Chooses the tokens of one answer. */
