@@ -1,6 +1,7 @@
 // The shape of a command file, and what all of them share.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { createOutput, reportError, type Output } from './output.ts';
+import { createOutput, flushOutput, outputBroken, reportError, type Output } from './output.ts';
+import { removeTemporaryFolders } from './temporary-folder.ts';
 
 /** One file in `commands/`. */
 export interface CliCommand {
@@ -10,7 +11,7 @@ export interface CliCommand {
 
 export interface RunContext {
   readonly out: Output;
-  /** Fires at the first interrupt (Ctrl-C); a second one ends the process at once. */
+  /** Fires at the first interrupt (Ctrl-C; a second one ends the process at once), and when nobody takes the output any more. */
   readonly signal: AbortSignal;
 }
 
@@ -21,21 +22,35 @@ export function run<Args extends unknown[]>(action: (context: RunContext, ...arg
     const json = Boolean(command?.opts()['json']);
     const out = createOutput(json);
     const controller = new AbortController();
-    const interrupt = () => {
-      if (controller.signal.aborted) process.exit(130);
+    const interrupt = (name: NodeJS.Signals) => {
+      if (controller.signal.aborted) endAtOnce(out, name);
       controller.abort(new DOMException('interrupted', 'AbortError'));
     };
     process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+    let failure: { readonly error: unknown } | undefined;
     try {
-      await action({ out, signal: controller.signal }, ...args);
+      await action({ out, signal: AbortSignal.any([controller.signal, outputBroken]) }, ...args);
     } catch (error) {
-      out.clearProgress();
-      process.exitCode = reportError(error, json);
-    } finally {
-      out.clearProgress();
-      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+      failure = { error };
     }
+    out.clearProgress();
+    await flushOutput();
+    if (controller.signal.aborted) {
+      // What fails after an interrupt fails because of it.
+      out.data({ kind: 'interrupted' });
+      if (!json) process.stderr.write('interrupted\n');
+      process.exitCode = 130;
+    } else if (failure && !outputBroken.aborted) process.exitCode = reportError(failure.error, json);
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   };
+}
+
+/** The second interrupt: the signal's own effect ends the process, since `process.exit` while native code computes aborts it with a core dump. */
+function endAtOnce(out: Output, name: NodeJS.Signals): void {
+  out.clearProgress();
+  removeTemporaryFolders();
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
 }
 
 export const jsonOption = () => new Option('--json', 'print JSON for programs: one document, or one line an event');
@@ -47,15 +62,30 @@ export function examples(command: Command, lines: readonly string[]): void {
 
 /** Parses a positive number. */
 export function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number above 0');
-  return value;
+  return positiveUpTo(Number.MAX_VALUE)(text);
+}
+
+/** Parses a number above 0 and at most `most`. */
+export function positiveUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0');
+    if (value > most) throw new InvalidArgumentError(`expected at most ${most}`);
+    return value;
+  };
 }
 
 /** Parses a number that may be 0. */
 export function nonNegative(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= 0) || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number from 0 up');
+  return value;
+}
+
+/** Parses a whole number that may be 0. */
+export function whole(text: string): number {
+  const value = nonNegative(text);
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('expected a whole number from 0 up');
   return value;
 }
 
@@ -66,9 +96,16 @@ export function count(text: string): number {
   return value;
 }
 
-/** Parses a length of time: `10`, `10s`, `500ms`, `2m`, `1h`; in seconds. */
+/** Parses a time: `10`, `10s`, `500ms`, `2m`, `1h`; in seconds. */
 export function seconds(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
   if (!match) throw new InvalidArgumentError('expected a time such as 10s, 500ms, 2m or 1h');
   return Number(match[1]) * { ms: 0.001, s: 1, m: 60, h: 3600 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
+}
+
+/** Parses a length of time, which is above 0; in seconds. */
+export function duration(text: string): number {
+  const value = seconds(text);
+  if (value === 0) throw new InvalidArgumentError('expected a time above 0');
+  return value;
 }

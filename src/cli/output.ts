@@ -1,7 +1,7 @@
 // What a command prints: text or JSON on standard output, progress on standard error of a terminal.
 import { stderr, stdout } from 'node:process';
 import ora from 'ora';
-import { ThalwegError, messageOf } from '../core/errors.ts';
+import { ThalwegError, UserError, messageOf } from '../core/errors.ts';
 
 /** Where a command's words go. With `--json`, `data` prints one JSON document a line and `line` prints nothing. */
 export interface Output {
@@ -18,26 +18,30 @@ export interface Output {
   clearProgress(): void;
 }
 
+const broken = new AbortController();
+stdout.on('error', (error) => broken.abort(error));
+stderr.on('error', () => undefined); // Where nobody reads errors, there is nobody to tell.
+
+/** Fires when standard output takes no more: its reader went away, or its disk is full. The reason is the stream's error. */
+export const outputBroken: AbortSignal = broken.signal;
+
 export function createOutput(json: boolean): Output {
   const spinner = stderr.isTTY && !json ? ora({ stream: stderr, discardStdin: false }) : undefined;
-  // A reader that went away (`thalweg … | head`) is no fault of ours.
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
   const clearProgress = () => spinner?.stop();
-  const write = (text: string) => {
-    if (json) return;
+  const print = (text: string) => {
     clearProgress();
-    stdout.write(text);
+    if (!outputBroken.aborted) stdout.write(text);
+  };
+  const write = (text: string) => {
+    if (!json) print(text);
   };
   return {
     json,
     write,
     line: (text = '') => write(`${text}\n`),
     data(value, text) {
-      if (json) stdout.write(`${JSON.stringify(value)}\n`);
-      else if (text !== undefined) write(`${text}\n`);
+      if (json) print(`${toJson(value)}\n`);
+      else if (text !== undefined) print(`${text}\n`);
     },
     progress(text) {
       if (!spinner) return;
@@ -48,16 +52,23 @@ export function createOutput(json: boolean): Output {
   };
 }
 
-/** Prints an error and gives the exit status: 2 when the caller can mend it, 130 after an interrupt, else 1. */
+/** Waits until everything printed has gone out, or has failed to. */
+export async function flushOutput(): Promise<void> {
+  await new Promise((resolve) => stdout.write('', resolve));
+  await new Promise(setImmediate); // A stream tells its error after its callbacks.
+}
+
+/** An error as JSON says it; of an unknown one, only the message. */
+export function errorDocument(thrown: unknown): Readonly<Record<string, unknown>> {
+  if (!(thrown instanceof ThalwegError)) return { kind: 'error', message: messageOf(thrown), type: 'internal' };
+  const { what, got, expected, todo } = thrown.parts;
+  return { kind: 'error', message: thrown.message, type: thrown.kind, code: thrown.code, what, got, expected, todo };
+}
+
+/** Prints an error and gives the exit status: 2 when the caller can mend it, else 1. */
 export function reportError(thrown: unknown, json: boolean): number {
-  const isAbort = thrown instanceof Error && thrown.name === 'AbortError';
-  if (isAbort) {
-    if (!json) stderr.write('interrupted\n');
-    return 130;
-  }
-  if (json) {
-    const known = thrown instanceof ThalwegError ? { type: thrown.kind, code: thrown.code, ...withoutCause(thrown.parts) } : { type: 'internal' };
-    stdout.write(`${JSON.stringify({ kind: 'error', message: messageOf(thrown), ...known })}\n`);
+  if (json && !outputBroken.aborted) {
+    stdout.write(`${toJson(errorDocument(thrown))}\n`);
   } else if (thrown instanceof ThalwegError) {
     const { what, got, expected, todo } = thrown.parts;
     const rows = [`error: ${what}`, got && `  got:      ${got}`, expected && `  expected: ${expected}`, todo && `  try:      ${todo}`];
@@ -65,9 +76,18 @@ export function reportError(thrown: unknown, json: boolean): number {
   } else {
     stderr.write(`internal error, please report it: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}\n`);
   }
-  return thrown instanceof ThalwegError && thrown.kind !== 'capacity' ? 2 : 1;
+  return thrown instanceof ThalwegError ? 2 : 1;
 }
 
-function withoutCause({ what, got, expected, todo }: ThalwegError['parts']): Record<string, string | undefined> {
-  return { what, got, expected, todo };
+/** What a broken output means: a reader that went away (`thalweg … | head`) is no fault of ours, anything else is told. */
+export function reportBrokenOutput(json: boolean): number {
+  const error = outputBroken.reason as NodeJS.ErrnoException;
+  if (error.code === 'EPIPE') return 0;
+  reportError(new UserError('OUTPUT_NOT_WRITABLE', { what: 'cannot write to standard output', got: error.message, todo: 'free space, or send the output elsewhere', cause: error }), json);
+  return 1;
+}
+
+/** `Error` objects have no JSON of their own: an event that carries one says its code and message. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => (inner instanceof Error ? { code: (inner as { readonly code?: unknown }).code, message: inner.message } : inner));
 }

@@ -1,8 +1,8 @@
 // Options that every command shares which watches a stream, and what they open.
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../core/errors.ts';
 import { openStream, type Session, type SessionEvent } from '../index.ts';
-import { count, jsonOption, nonNegative, positive, seconds, type RunContext } from './command.ts';
+import { count, duration, jsonOption, nonNegative, positive, positiveUpTo, seconds, whole, type RunContext } from './command.ts';
 
 export interface StreamFlags {
   readonly model: string;
@@ -11,6 +11,8 @@ export interface StreamFlags {
   readonly memory: string;
   readonly memoryOption: Readonly<Record<string, unknown>>;
   readonly memoryMib: number;
+  readonly vision: string;
+  readonly visionOption: Readonly<Record<string, unknown>>;
   readonly fps: number;
   readonly realtime?: boolean;
   readonly start?: number;
@@ -24,26 +26,48 @@ export function addStreamOptions(command: Command): Command {
   return command
     .addOption(new Option('-m, --model <folder|id>', 'a checkpoint folder, or a model fetched with `thalweg pull`').env('THALWEG_MODEL').makeOptionMandatory())
     .addOption(new Option('--precision <kind>', 'how weights and activations are stored').choices(['float32', 'w8a8', 'w8', 'w4']).default('w8a8'))
-    .option('--threads <n>', 'threads that compute (default: all cores)', count)
+    .option('--threads <n>', 'threads that compute (default: all cores)', threads)
     .option('--memory <method>', 'what the past is kept as; see `thalweg methods`', 'fifo')
-    .option('--memory-option <name=value>', "an option of the memory's method; repeatable", addPair, {})
-    .option('--memory-mib <MiB>', "hard cap on the stream's memory", positive, 1024)
+    .option('--memory-option <name=value>', "an option of the memory's method; repeatable", pairsOf('--memory-option', 'frames=32'), {})
+    .option('--memory-mib <MiB>', "hard cap on the stream's memory", positiveUpTo(2 ** 20), 1024)
+    .option('--vision <method>', 'which patches and visual tokens of a frame are computed and kept; see `thalweg methods`', 'all')
+    .option('--vision-option <name=value>', "an option of the vision's method; repeatable", pairsOf('--vision-option', 'threshold=0.1'), {})
     .option('--fps <rate>', 'frames a second of media time that the model sees', positive, 1)
     .option('--realtime', 'play a file at its own speed instead of as fast as possible')
     .option('--start <time>', 'begin there', seconds)
-    .option('--duration <time>', 'watch that much', seconds)
+    .option('--duration <time>', 'watch that much', duration)
     .option('--max-tokens <n>', 'longest answer', count)
-    .option('--temperature <t>', '0 is greedy (default: the checkpoint decides)', nonNegative)
-    .option('--seed <n>', 'seed for sampling', nonNegative)
+    .option('--temperature <t>', '0 is greedy (default: the checkpoint decides)', temperature)
+    .option('--seed <n>', 'seed for sampling', whole)
     .addOption(jsonOption());
 }
 
-function addPair(text: string, previous: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const at = text.indexOf('=');
-  if (at < 1) throw new UserError('BAD_PAIR', { what: 'cannot read --memory-option', got: `"${text}"`, expected: 'name=value, such as frames=32' });
-  const raw = text.slice(at + 1);
-  const value = raw === 'true' ? true : raw === 'false' ? false : raw !== '' && Number.isFinite(Number(raw)) ? Number(raw) : raw;
-  return { ...previous, [text.slice(0, at)]: value };
+function threads(text: string): number {
+  const value = count(text);
+  if (value > 1024) throw new InvalidArgumentError('expected at most 1024');
+  return value;
+}
+
+function temperature(text: string): number {
+  const value = nonNegative(text);
+  if (value > 100) throw new InvalidArgumentError('expected at most 100');
+  return value;
+}
+
+/** Gathers `name=value`; a value is a number or a truth value where it reads as one. */
+function pairsOf(flag: string, example: string): (text: string, previous: Readonly<Record<string, unknown>>) => Record<string, unknown> {
+  return (text, previous) => {
+    // Names that start with a letter: `__proto__` is none.
+    const [, name, raw] = /^([a-z][\w-]*)=(.*)$/is.exec(text) ?? [];
+    if (name === undefined || raw === undefined) throw new UserError('BAD_PAIR', { what: `cannot read ${flag}`, got: `"${text}"`, expected: `name=value, such as ${example}` });
+    const value = raw === 'true' ? true : raw === 'false' ? false : raw.trim() !== '' && Number.isFinite(Number(raw)) ? Number(raw) : raw;
+    return { ...previous, [name]: value };
+  };
+}
+
+/** @throws UserError where one of the questions says nothing, before anything is opened for it */
+export function checkQuestions(questions: readonly string[]): void {
+  if (questions.some((question) => question.trim() === '')) throw new UserError('EMPTY_QUESTION', { what: 'a question is empty', todo: 'ask something' });
 }
 
 /** Opens the session that the flags describe; conversion of weights shows as progress. */
@@ -67,6 +91,8 @@ export async function openFromFlags(address: string, flags: StreamFlags, { out, 
     memory: flags.memory,
     memoryOptions: flags.memoryOption,
     memoryMiB: flags.memoryMib,
+    vision: flags.vision,
+    visionOptions: flags.visionOption,
     signal,
     ...(onEvent && { onEvent }),
   });

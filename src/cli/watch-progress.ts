@@ -21,7 +21,7 @@ export function watchProgress(out: Output): (event: SessionEvent) => void {
         out.progress('thinking');
         break;
       case 'source':
-        out.data(event, event.event.kind === 'dropped' ? undefined : `[${describeSourceEvent(event.event)}]`);
+        printSourceEvent(out, event);
         break;
       case 'opened':
       case 'text':
@@ -30,4 +30,9 @@ export function watchProgress(out: Output): (event: SessionEvent) => void {
         break;
     }
   };
+}
+
+/** Prints what happens to the source. People are spared the single dropped frames: the summary counts them. */
+export function printSourceEvent(out: Output, event: Extract<SessionEvent, { readonly kind: 'source' }>): void {
+  out.data(event, event.event.kind === 'dropped' ? undefined : `[${describeSourceEvent(event.event)}]`);
 }

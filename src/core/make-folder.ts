@@ -29,8 +29,8 @@ export async function makeFolder(folder: string, { code, purpose, todo }: Folder
     await access(there, constants.W_OK | constants.X_OK);
     for (const name of relative(there, target).split(sep).filter(Boolean)) {
       there = join(there, name);
-      await mkdir(there).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw error; // Another process was faster.
+      await mkdir(there).catch((error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // Another process was faster.
       });
     }
   } catch (thrown) {

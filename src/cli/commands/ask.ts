@@ -1,8 +1,8 @@
 // `thalweg ask`: watch a video and answer one question or several.
 import type { Command } from 'commander';
 import { examples, run, seconds } from '../command.ts';
-import { clock } from '../format.ts';
-import { addStreamOptions, generationOf, openFromFlags, type StreamFlags } from '../stream-options.ts';
+import { clock, moment } from '../format.ts';
+import { addStreamOptions, checkQuestions, generationOf, openFromFlags, type StreamFlags } from '../stream-options.ts';
 import { answerText, summaryText } from '../summary-text.ts';
 import { watchProgress } from '../watch-progress.ts';
 
@@ -14,12 +14,17 @@ export default {
       .action(
         run(async (context, video: string, questions: readonly string[], flags: StreamFlags & { readonly at?: number }) => {
           const { out, signal } = context;
+          checkQuestions(questions);
           await using session = await openFromFlags(video, flags, context);
           session.subscribe(watchProgress(out));
-          if (flags.at === undefined) await session.ended;
-          const atSec = flags.at === undefined ? {} : { atSec: flags.at };
-          for (const question of questions) {
-            const answer = session.ask(question, { ...generationOf(flags), ...atSec, signal });
+          const { at } = flags;
+          const putAfterEnd = new Set<string>();
+          if (at === undefined) await session.ended;
+          else session.subscribe((event) => event.kind === 'question' && session.over && putAfterEnd.add(event.question));
+          const options = { ...generationOf(flags), ...(at !== undefined && { atSec: at }), signal };
+          // All are put before the first is read, so that a time finds all of them waiting.
+          const answers = questions.map((question) => ({ question, answer: session.ask(question, options) }));
+          for (const { question, answer } of answers) {
             let started = false;
             for await (const piece of answer) {
               if (!started && questions.length > 1) out.line(`> ${question}`);
@@ -28,9 +33,13 @@ export default {
             }
             const done = await answer;
             out.data({ kind: 'answer', ...done }, '');
-            out.line(`  (at ${clock(Math.max(0, done.timeSec))}: ${answerText(done)})`);
+            out.line(`  (${moment(done.timeSec)}: ${answerText(done)})`);
           }
-          const summary = flags.at === undefined ? session.summary() : await session.stop();
+          if (at !== undefined && putAfterEnd.size > 0) {
+            const text = `the video ended before ${clock(at)}; what is answered is its end`;
+            out.data({ kind: 'notice', code: 'ENDED_BEFORE_AT', message: text }, `[${text}]`);
+          }
+          const summary = at === undefined ? session.summary() : await session.stop();
           out.data({ kind: 'summary', ...summary }, `\n${summaryText(summary)}`);
         }),
       );

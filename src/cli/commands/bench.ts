@@ -6,6 +6,7 @@ import {
   cacheFolder,
   createChatJudge,
   htmlReport,
+  listMethods,
   loadMocks,
   loadSuites,
   makePlan,
@@ -22,8 +23,9 @@ import {
   type Judge,
 } from '../../index.ts';
 import { UserError } from '../../core/errors.ts';
-import { count, examples, jsonOption, nonNegative, positive, run, type RunContext } from '../command.ts';
-import { milliseconds, table, thousands } from '../format.ts';
+import { cacheFault, makeFolder } from '../../core/make-folder.ts';
+import { count, examples, jsonOption, nonNegative, positive, positiveUpTo, run, whole, type RunContext } from '../command.ts';
+import { counted, milliseconds, table, thousands } from '../format.ts';
 
 interface JudgeFlags {
   readonly judgeUrl?: string;
@@ -63,12 +65,12 @@ export default {
       .option('-m, --model <folder|id>', 'the model that all methods run on')
       .addOption(new Option('--precision <kind>', 'how weights and activations are stored').choices(['float32', 'w8a8', 'w8', 'w4']).default('w8a8'))
       .option('--fps <rate>', 'frames a second that the model sees', positive, 1)
-      .option('--memory-mib <MiB>', "hard cap on a stream's memory", positive, 4096)
+      .option('--memory-mib <MiB>', "hard cap on a stream's memory", positiveUpTo(2 ** 20), 4096)
       .option('--budget <value>', "a value of the methods' knob; repeatable (default: each method's own sweep)", gatherNumber, [])
       .option('--limit <n>', 'videos of each suite, from the first', count)
       .option('--ids <list>', 'question or video ids to keep, with commas')
       .option('--world-size <n>', 'clips of a world suite', count, 100)
-      .option('--seed <n>', 'seed of the world suites and of sampling', nonNegative, 0)
+      .option('--seed <n>', 'seed of the world suites and of sampling', whole, 0)
       .option('--parallel <n>', 'videos worked on at once', count, 1)
       .option('--margin <share>', 'margin of non-inferiority', positive, 0.01)
       .option('--out <folder>', 'record, journal and report; a run that was cut short goes on from there', 'bench-results')
@@ -114,12 +116,14 @@ async function compare({ out, signal }: RunContext, flags: BenchFlags): Promise<
   const real = flags.method.filter((name) => !mocks.has(name));
   await using opened = new AsyncDisposableStack();
   const candidates: Candidate[] = flags.method.flatMap((name) => mocks.get(name) ?? []);
+  await checkMethods(real, [...mocks.keys()]);
   if (real.length > 0) {
     if (flags.model === undefined) throw new UserError('NO_MODEL_NAMED', { what: `method ${real[0]!} needs a model`, todo: 'name one with --model' });
     out.progress(`opening ${flags.model}`);
     const model = opened.use(await openModel({ model: flags.model, precision: flags.precision, signal, onProgress: ({ stage, done }) => out.progress(`${stage}: ${Math.round(done * 100)} %`) }));
     candidates.push(...(await methodCandidates(real, { model, fps: flags.fps, memoryMiB: flags.memoryMib })));
   }
+  if (flags.suite.some((name) => name.startsWith('world-'))) await makeFolder(cacheFolder(), cacheFault);
   const request = {
     suites: flags.suite.map((name) => ({ name, ...(flags.folder !== undefined && { folder: flags.folder }) })),
     candidates,
@@ -135,11 +139,12 @@ async function compare({ out, signal }: RunContext, flags: BenchFlags): Promise<
   const plan = await makePlan(request, await loadSuites());
   const summary = summarisePlan(plan, flags.parallel);
   const suiteRows = summary.suites.map(({ name, videos, missing, questions, streamSec }) => [name, thousands(videos), thousands(missing), thousands(questions), milliseconds(streamSec * 1000)]);
-  const planText = [table([['suite', 'videos', 'missing', 'questions', 'stream'], ...suiteRows]), '', `${plan.cells.length} runs: ${plan.cells.map(({ key }) => key).join(', ')}`];
+  const planText = [table([['suite', 'videos', 'missing', 'questions', 'stream'], ...suiteRows]), '', `${counted(plan.cells.length, 'run')}: ${plan.cells.map(({ key }) => key).join(', ')}`];
   for (const { file, obtain } of summary.missing.slice(0, 5)) planText.push(`missing: ${file} (${obtain})`);
   if (summary.missing.length > 5) planText.push(`… and ${summary.missing.length - 5} more`);
   out.data({ kind: 'plan', ...summary }, planText.join('\n'));
   if (flags.dryRun) return;
+  await makeFolder(flags.out, { code: 'OUT_NOT_WRITABLE', purpose: 'the results', todo: 'name another folder with --out' });
 
   const record = await withJudge(flags, flags.out, (judge) =>
     runBench(plan, {
@@ -151,7 +156,7 @@ async function compare({ out, signal }: RunContext, flags: BenchFlags): Promise<
       signal,
       ...(flags.retryFailed && { retryFailed: true }),
       onProgress({ doneUnits, totalUnits, leftMs, last }) {
-        out.progress(`${doneUnits} of ${totalUnits} videos${leftMs === null ? '' : `, ${milliseconds(leftMs)} left`}${last === null ? '' : ` (${last})`}`);
+        out.progress(`${thousands(doneUnits)} of ${counted(totalUnits, 'video')}${leftMs === null ? '' : `, ${milliseconds(leftMs)} left`}${last === null ? '' : ` (${last})`}`);
       },
     }),
   );
@@ -159,6 +164,13 @@ async function compare({ out, signal }: RunContext, flags: BenchFlags): Promise<
   await writeFile(join(flags.out, 'report.md'), markdown);
   await writeFile(join(flags.out, 'report.html'), await htmlReport(record));
   out.data({ kind: 'record', folder: flags.out, cells: record.cells.length }, `\n${markdown}\n\nwritten: ${join(flags.out, 'record.json')}, report.md, report.html`);
+}
+
+/** Before a model is looked for, let alone loaded. */
+async function checkMethods(names: readonly string[], mocks: readonly string[]): Promise<void> {
+  const known = (await listMethods()).map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new UserError('UNKNOWN_METHOD', { what: 'unknown method', got: `"${unknown}"`, expected: `one of ${[...new Set([...known, ...mocks])].join(', ')}` });
 }
 
 async function scoreFile({ out, signal }: RunContext, { suite: name, folder, predictions, ...judgeFlags }: JudgeFlags & { readonly suite: string; readonly folder: string; readonly predictions: string }): Promise<void> {

@@ -1,12 +1,12 @@
 // `thalweg demo`: a rendered street as real H.264, watched in real time by a small model, with questions and timings.
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { createRenderer, createWorld, openModel, openStream, openVideoWriter, writeRandomCheckpoint } from '../../index.ts';
-import { count, examples, jsonOption, positive, run, seconds, type RunContext } from '../command.ts';
+import { duration, examples, jsonOption, positive, run, whole, type RunContext } from '../command.ts';
 import { bytes, clock, milliseconds } from '../format.ts';
 import { answerText, summaryText } from '../summary-text.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { watchProgress } from '../watch-progress.ts';
 
 interface DemoFlags {
@@ -24,29 +24,25 @@ export default {
     const command = program
       .command('demo')
       .description('watch a rendered street in real time, ask questions, show the timings; needs no download')
-      .option('--seed <n>', 'seed of the street and of the model', count, 7)
-      .option('--duration <time>', 'length of the clip', seconds, 12)
+      .option('--seed <n>', 'seed of the street and of the model', whole, 7)
+      .option('--duration <time>', 'length of the clip', duration, 12)
       .option('--fps <rate>', 'frames a second that the model sees', positive, 2)
       .addOption(jsonOption())
       .action(
         run(async (context, flags: DemoFlags) => {
-          const folder = await mkdtemp(join(tmpdir(), 'thalweg-demo-'));
-          try {
-            await demonstrate(context, flags, folder);
-          } finally {
-            await rm(folder, { recursive: true, force: true });
-          }
+          await using folder = await temporaryFolder('thalweg-demo-');
+          await demonstrate(context, flags, folder.path);
         }),
       );
     examples(command, ['thalweg demo', 'thalweg demo --seed 3 --duration 30s --fps 4', 'thalweg demo --json']);
   },
 };
 
-async function demonstrate({ out, signal }: RunContext, { seed, duration, fps }: DemoFlags, folder: string): Promise<void> {
+async function demonstrate({ out, signal }: RunContext, { seed, duration: durationSec, fps }: DemoFlags, folder: string): Promise<void> {
   const video = join(folder, 'street.mp4');
-  await renderStreet(video, seed, duration, (done) => out.progress(`rendering a street: ${Math.round(done * 100)} %`), signal);
+  await renderStreet(video, seed, durationSec, (done) => out.progress(`rendering a street: ${Math.round(done * 100)} %`), signal);
   const { size } = await stat(video);
-  out.data({ kind: 'clip', seed, durationSec: duration, bytes: size }, `A street, ${clock(duration)} long, drawn from seed ${seed} and encoded as H.264 (${bytes(size)}).`);
+  out.data({ kind: 'clip', seed, durationSec, bytes: size }, `A street, ${clock(durationSec)} long, drawn from seed ${seed} and encoded as H.264 (${bytes(size)}).`);
 
   const checkpoint = join(folder, 'model');
   await writeRandomCheckpoint(checkpoint, 'smolvlm-tiny', { seed });
@@ -57,7 +53,7 @@ async function demonstrate({ out, signal }: RunContext, { seed, duration, fps }:
   await using session = await openStream({ source: video, sourceOptions: { fps, pace: 'realtime' }, model, memory: 'fifo', memoryOptions: { frames: 16 }, memoryMiB: 64, signal });
   session.subscribe(watchProgress(out));
   for (const [i, question] of questions.entries()) {
-    const atSec = (duration * (i + 1)) / (questions.length + 1);
+    const atSec = (durationSec * (i + 1)) / (questions.length + 1);
     const answer = await session.ask(question, { atSec, maxTokens: 12, signal });
     out.data({ kind: 'answer', ...answer }, `${clock(answer.timeSec)}  ${question}\n      ${answer.text.replace(/\s+/g, ' ').trim()}\n      (${answerText(answer)})`);
   }

@@ -18,7 +18,7 @@ export default {
           const lines = [
             `thalweg ${versions.thalweg}, Node.js ${versions.node}, ONNX Runtime ${versions.onnxRuntime}, FFmpeg ${versions.ffmpeg}`,
             `${machine.processor}, ${machine.cores} cores, ${bytes(machine.memoryBytes)} of memory (${bytes(machine.freeBytes)} free), ${machine.platform}`,
-            `computes on: ${report.executionProviders.join(', ')}; cameras: ${report.captureDevices.join(', ') || 'none'}`,
+            `computes on the CPU; ONNX Runtime also ships: ${report.executionProviders.filter((name) => name !== 'cpu').join(', ') || 'none'}; cameras: ${report.captureDevices.join(', ') || 'none'}`,
             `models and packed weights: ${report.cacheFolder}`,
             '',
             ...checks.map(({ name, ok, detail, ms }) => `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail} (${milliseconds(ms)})`),

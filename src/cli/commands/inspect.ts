@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { inspectModel, type CheckpointDescription } from '../../index.ts';
 import { examples, jsonOption, positive, run } from '../command.ts';
-import { bytes, thousands } from '../format.ts';
+import { bytes, counted, rate, thousands } from '../format.ts';
 
 export default {
   register(program: Command) {
@@ -28,22 +28,22 @@ function text(description: CheckpointDescription, fps: number): string {
     ['checkpoint', folder],
     ['family', family],
     ['parameters', `${thousands(parameters.total)}: vision ${thousands(parameters.vision)}, projector ${thousands(parameters.projector)}, decoder ${thousands(parameters.decoder)}`],
-    ['weights', `${bytes(bytesOnDisk)} in ${weightFiles.length} ${weightFiles.length === 1 ? 'file' : 'files'}, ${Object.keys(dtypes).join(' and ')}`],
+    ['weights', `${bytes(bytesOnDisk)} in ${counted(weightFiles.length, 'file')}, ${Object.keys(dtypes).join(' and ')}`],
   ];
   if (image && vision && projector) {
     rows.push(
       ['picture', `${image.widthPx}×${image.heightPx} px, ${vision.columns}×${vision.rows} patches of ${vision.patchPx} px`],
       ['vision', `${vision.layers} layers, ${vision.width} wide, ${vision.heads} heads, MLP ${vision.mlpWidth}`],
-      ['projector', `${projector.kind}, ${tokensPerFrame} visual tokens a frame`],
+      ['projector', `${projector.kind}, ${counted(tokensPerFrame, 'visual token')} a frame`],
     );
   }
   rows.push(
     ['decoder', `${decoder.layers} layers, ${decoder.width} wide, ${decoder.queryHeads} query and ${decoder.kvHeads} KV heads of ${decoder.headWidth}, MLP ${decoder.mlpWidth}`],
     ['vocabulary', `${thousands(decoder.vocabulary)}${decoder.tiedEmbeddings ? ', output tied to the embedding' : ''}`],
     ['context', `${thousands(decoder.contextLength)} positions`],
-    ['a frame', `${gflop(frameGflop.total)}: encoder ${gflop(frameGflop.encoder)}, its attention ${gflop(frameGflop.encoderAttention)}, projector ${gflop(frameGflop.projector)}, prefill ${gflop(frameGflop.prefill)}`],
+    ...(image ? [['a frame', `${gflop(frameGflop.total)}: encoder ${gflop(frameGflop.encoder)}, its attention ${gflop(frameGflop.encoderAttention)}, projector ${gflop(frameGflop.projector)}, prefill ${gflop(frameGflop.prefill)}`] as const] : []),
     ['a token', `${gflop(decodeTokenGflop)}, and ${gflop(attentionGflopPerThousandTokens)} for each thousand tokens in memory`],
-    ['memory', `${bytes(memory.bytesPerToken)} a token, ${bytes(memory.bytesPerFrame)} a frame, ${bytes(memory.bytesPerMinute)} a minute at ${fps} frames/s, dense`],
+    ['memory', `${bytes(memory.bytesPerToken)} a token${image ? `, ${bytes(memory.bytesPerFrame)} a frame, ${bytes(memory.bytesPerMinute)} a minute at ${rate(fps)}` : ''}, dense`],
   );
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');

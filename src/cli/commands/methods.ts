@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { listMethods } from '../../index.ts';
 import { examples, jsonOption, run } from '../command.ts';
-import { table } from '../format.ts';
+import { table, terminalColumns } from '../format.ts';
 
 export default {
   register(program: Command) {
@@ -13,7 +13,7 @@ export default {
       .action(
         run(async ({ out }) => {
           const methods = await listMethods();
-          out.data({ methods }, table([['stage', 'method', 'budget', 'what it does'], ...methods.map(({ stage, name, budget, summary }) => [stage, name, budget ? `${budget.kind}: ${budget.knob}` : 'all', summary])]));
+          out.data({ methods }, table([['stage', 'method', 'budget', 'what it does'], ...methods.map(({ stage, name, budget, summary }) => [stage, name, budget ? `${budget.kind}: ${budget.knob}` : 'all', summary])], terminalColumns()));
         }),
       );
     examples(command, ['thalweg methods', 'thalweg methods --json']);

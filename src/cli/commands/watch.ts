@@ -1,9 +1,10 @@
 // `thalweg watch`: watch a stream and say what is seen, again and again.
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Session } from '../../index.ts';
-import { examples, run, seconds, type RunContext } from '../command.ts';
+import { duration, examples, run, type RunContext } from '../command.ts';
 import { clock } from '../format.ts';
-import { addStreamOptions, generationOf, openFromFlags, type StreamFlags } from '../stream-options.ts';
+import { createRounds } from '../rounds.ts';
+import { addStreamOptions, checkQuestions, generationOf, openFromFlags, type StreamFlags } from '../stream-options.ts';
 import { summaryText } from '../summary-text.ts';
 import { watchProgress } from '../watch-progress.ts';
 
@@ -18,17 +19,19 @@ export default {
     const command = addStreamOptions(program.command('watch').argument('<source>', 'a camera, an address, a file; `-` is standard input'))
       .description('watch a stream and ask the same questions at intervals')
       .option('--ask <question>', 'a question; repeatable', (question: string, before: readonly string[]) => [...before, question], [])
-      .option('--every <time>', 'media time between two rounds of questions', (text) => seconds(text) || refuse(), 10)
+      .option('--every <time>', 'put a round of questions at the first frame after each such interval of media time, counted from the first frame; intervals that the stream jumps past make one round', duration, 10)
       .option('--events', 'print every frame too')
       .action(
         run(async (context, address: string, flags: WatchFlags) => {
-          const { out } = context;
+          const { out, signal } = context;
+          checkQuestions(flags.ask);
           await using session = await openFromFlags(address, flags, context);
           session.subscribe(watchProgress(out));
           if (flags.events) session.subscribe((event) => event.kind === 'frame' && out.data(event, `${clock(event.timeSec)}  frame ${event.index}  ${event.pictureType}`));
-          await askInRounds(session, flags, context);
-          await session.ended;
-          const summary = session.summary();
+          await askInRounds(session, flags, context).catch((error: unknown) => {
+            if (!signal.aborted) throw error; // What was watched until the interrupt is still summed up.
+          });
+          const summary = await session.stop();
           out.data({ kind: 'summary', ...summary }, `\n${summaryText(summary)}`);
         }),
       );
@@ -39,18 +42,21 @@ export default {
   },
 };
 
-function refuse(): never {
-  throw new InvalidArgumentError('expected a time above 0');
-}
-
-/** Puts the questions at every multiple of `every` that the stream passes. Each round stands alone: it leaves nothing in the dialogue. */
+/** Puts the questions in rounds until the stream ends. Each round stands alone: it leaves nothing in the dialogue. */
 async function askInRounds(session: Session, flags: WatchFlags, { out, signal }: RunContext): Promise<void> {
-  if (flags.ask.length === 0) return;
-  for (let round = 1; !session.over; round++) {
-    const answers = flags.ask.map((question) => session.ask(question, { ...generationOf(flags), atSec: round * flags.every, remember: false, signal }));
-    for (const answer of answers) {
-      const done = await answer;
-      out.data({ kind: 'answer', ...done }, `${clock(done.timeSec)}  ${done.question}\n      ${done.text.trim()}`);
+  const failed = Promise.withResolvers<never>();
+  let printed: Promise<unknown> = Promise.resolve();
+  const isDue = createRounds(flags.every);
+  session.subscribe((event) => {
+    if (event.kind !== 'frame' || flags.ask.length === 0 || signal.aborted || !isDue(event.timeSec)) return;
+    // Put now, the questions come before the next frame.
+    for (const answer of flags.ask.map((question) => session.ask(question, { ...generationOf(flags), remember: false, signal }))) {
+      printed = printed.then(async () => {
+        const done = await answer;
+        out.data({ kind: 'answer', ...done }, `${clock(done.timeSec)}  ${done.question}\n      ${done.text.trim()}`);
+      });
+      printed.catch((error: unknown) => failed.reject(error));
     }
-  }
+  });
+  await Promise.race([session.ended.then(() => printed), failed.promise]);
 }
