@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ModelError } from '../core/errors.ts';
+import { checkModelId, isModelId } from '../models/hub/model-id.ts';
 
 /** `THALWEG_CACHE`, else `XDG_CACHE_HOME/thalweg`, else `~/.cache/thalweg`. */
 export function cacheFolder(): string {
@@ -10,8 +11,12 @@ export function cacheFolder(): string {
   return THALWEG_CACHE ? resolve(THALWEG_CACHE) : join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'thalweg');
 }
 
-/** Where `thalweg pull owner/name` puts a model. */
+/**
+ * Where `thalweg pull owner/name` puts a model: always inside the cache.
+ * @throws UserError `BAD_MODEL_ID` for anything but owner/name
+ */
 export function pulledFolder(id: string): string {
+  checkModelId(id);
   return join(cacheFolder(), 'models', ...id.split('/'));
 }
 
@@ -22,7 +27,7 @@ export function pulledFolder(id: string): string {
 export async function findModel(name: string): Promise<string> {
   const path = resolve(name);
   if (await exists(path)) return path;
-  const isHubId = /^[\w.-]+\/[\w.-]+$/.test(name);
+  const isHubId = isModelId(name);
   if (isHubId && (await exists(join(pulledFolder(name), 'config.json')))) return pulledFolder(name);
   throw new ModelError('NO_MODEL', {
     what: `no model ${name}`,

@@ -63,6 +63,15 @@ afterEach(async () => {
 });
 
 describe('pull', () => {
+  it.each(['foo', '../..', 'owner/..', './name', 'a/b/c', ''])('refuses the name "%s" before anything is asked or written', async (id) => {
+    await expect(pullModel({ id, folder: join(folder, 'bad'), hubUrl })).rejects.toMatchObject({ code: 'BAD_MODEL_ID' });
+    await expect(stat(join(folder, 'bad'))).rejects.toThrow('ENOENT');
+  });
+
+  it.each(['nonsense', 'file:///etc', 'huggingface.co:443'])('refuses the address %s of a hub', async (address) => {
+    await expect(pullModel({ id: 'owner/name', folder, hubUrl: address })).rejects.toMatchObject({ code: 'BAD_HUB_URL', kind: 'user' });
+  });
+
   it('fetches every file, and keeps them the second time', async () => {
     const first = await pullModel({ id: 'owner/name', folder, hubUrl });
     expect(first).toMatchObject({ commit, files: [{ path: 'config.json', state: 'fetched' }, { path: 'model.safetensors', state: 'fetched' }] });

@@ -3,8 +3,10 @@ import { mkdir, readFile, rename, stat, statfs, writeFile } from 'node:fs/promis
 import { dirname, join, normalize, sep } from 'node:path';
 import { HubApiError, listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub';
 import { z } from 'zod';
-import { CapacityError, ModelError, messageOf } from '../../core/errors.ts';
+import { CapacityError, ModelError, UserError, messageOf } from '../../core/errors.ts';
+import { cacheFault, makeFolder } from '../../core/make-folder.ts';
 import { download, type Expected } from './download.ts';
+import { checkModelId } from './model-id.ts';
 
 /** What `pullModel` fetches, from where and to where. */
 export interface PullOptions {
@@ -52,9 +54,11 @@ function isWanted(path: string): boolean {
 
 /**
  * Fetches a checkpoint. A call that was cut short goes on where it stopped; files that are already there and right are kept.
- * @throws ModelError when the model is unknown, access is refused, the server cannot be reached, or a file arrives damaged; CapacityError when the disk is too small
+ * @throws UserError for a malformed name or address, and where the folder cannot be made; ModelError when the model is unknown, access is refused, the server cannot be reached, or a file arrives damaged; CapacityError when the disk is too small
  */
 export async function pullModel({ id, revision = 'main', folder, hubUrl = process.env['HF_ENDPOINT'] ?? 'https://huggingface.co', accessToken = process.env['HF_TOKEN'], signal, onProgress }: PullOptions): Promise<PullResult> {
+  checkModelId(id);
+  checkHubUrl(hubUrl);
   const access = { hubUrl, ...(accessToken !== undefined && { accessToken }), ...(signal && { fetch: (input: string | URL | Request, init?: RequestInit) => fetch(input, { ...init, signal }) }) };
   const { commit, entries } = await survey(id, revision, access).catch((cause: unknown) => {
     signal?.throwIfAborted();
@@ -62,7 +66,7 @@ export async function pullModel({ id, revision = 'main', folder, hubUrl = proces
   });
   const record = await readRecord(folder, id);
   const totalBytes = entries.reduce((sum, { size }) => sum + size, 0);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder, { ...cacheFault, purpose: 'the model' });
   await checkSpace(folder, totalBytes, entries);
 
   const files: PullResult['files'][number][] = [];
@@ -98,6 +102,12 @@ export async function pullModel({ id, revision = 'main', folder, hubUrl = proces
   }
   await writeRecord(folder, { ...record, commit });
   return { id, folder, commit, files };
+}
+
+function checkHubUrl(hubUrl: string): void {
+  if (!URL.canParse(hubUrl) || !/^https?:$/.test(new URL(hubUrl).protocol)) {
+    throw new UserError('BAD_HUB_URL', { what: 'cannot read the address of the Hub', got: `"${hubUrl}"`, expected: 'an address such as https://huggingface.co', todo: 'correct or unset HF_ENDPOINT' });
+  }
 }
 
 type Access = { readonly hubUrl: string; readonly accessToken?: string; readonly fetch?: typeof fetch };
