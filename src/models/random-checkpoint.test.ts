@@ -45,6 +45,18 @@ it('the same seed gives the same bytes, another seed others', async () => {
   expect((await bytes('c', 2)).equals(first)).toBe(false);
 });
 
+it('a folder with a checkpoint, a file and an unknown size are refused before anything is written', async () => {
+  const folder = path.join(root, 'taken');
+  await writeRandomCheckpoint(folder, 'smolvlm-tiny', { seed: 1, weights: 'none' });
+  const before = await readFile(path.join(folder, 'config.json'), 'utf8');
+  await expect(writeRandomCheckpoint(folder, 'llava-onevision-tiny', { seed: 1 })).rejects.toMatchObject({ code: 'CHECKPOINT_EXISTS', message: expect.stringContaining(folder) as string });
+  expect(await readFile(path.join(folder, 'config.json'), 'utf8')).toBe(before);
+  await expect(writeRandomCheckpoint(path.join(folder, 'config.json'), 'smolvlm-tiny', { seed: 1 })).rejects.toMatchObject({ code: 'BAD_FOLDER' });
+  // @ts-expect-error a name that JavaScript callers may give
+  await expect(writeRandomCheckpoint(path.join(root, 'never'), 'toString', { seed: 1 })).rejects.toMatchObject({ code: 'UNKNOWN_SIZE' });
+  expect(await readdir(root)).not.toContain('never');
+});
+
 it('a cached one is written once, whole, also when two ask at the same time', async () => {
   const cache = path.join(root, 'cache');
   const [one, two] = await Promise.all([cachedRandomCheckpoint(cache, 'smolvlm-tiny', { seed: 1 }), cachedRandomCheckpoint(cache, 'smolvlm-tiny', { seed: 1 })]);

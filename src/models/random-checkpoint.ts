@@ -1,6 +1,8 @@
 // Writes a checkpoint folder with random weights: what tests, speed runs and a first start use where no trained model is at hand.
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { UserError, messageOf } from '../core/errors.ts';
+import { makeFolder } from '../core/make-folder.ts';
 import type { WeightSource } from './contract.ts';
 import { randomTensors, writeRandomTensors } from './random-tensors.ts';
 import { randomTokenizer } from './random-tokenizer.ts';
@@ -16,10 +18,14 @@ export interface RandomCheckpointOptions {
   readonly weights?: 'random' | 'none';
 }
 
-/** Writes the files into the folder, which is made if need be. Large sizes are written in pieces, never held in memory. */
+/**
+ * Writes the files into the folder, which is made if need be. Large sizes are written in pieces, never held in memory.
+ * @throws UserError, before anything is written, for an unknown size and for a folder that holds a checkpoint
+ */
 export async function writeRandomCheckpoint(folder: string, size: CheckpointSizeName | CheckpointSize, { seed, dtype = 'bfloat16', weights = 'random' }: RandomCheckpointOptions): Promise<void> {
-  const shape: CheckpointSize = typeof size === 'string' ? checkpointSizes[size] : size;
-  await mkdir(folder, { recursive: true });
+  const shape: CheckpointSize = typeof size === 'string' ? sizeNamed(size) : size;
+  await refuseCheckpoint(folder);
+  await makeFolder(folder, { code: 'BAD_FOLDER', purpose: 'the checkpoint', todo: 'name another folder' });
   const tokenizer = randomTokenizer(shape, seed);
   const llava = shape.modelType === 'llava_onevision';
   const end = tokenizer.idOf(llava ? '<|im_end|>' : '<end_of_utterance>');
@@ -33,6 +39,21 @@ export async function writeRandomCheckpoint(folder: string, size: CheckpointSize
   };
   for (const [name, content] of Object.entries(files)) await writeFile(path.join(folder, name), JSON.stringify(content));
   if (weights === 'random') await writeRandomTensors(path.join(folder, 'model.safetensors'), randomTensors(shape), dtype, seed);
+}
+
+function sizeNamed(name: string): CheckpointSize {
+  if (!Object.hasOwn(checkpointSizes, name)) throw new UserError('UNKNOWN_SIZE', { what: 'unknown size of a checkpoint', got: `"${name}"`, expected: `one of ${Object.keys(checkpointSizes).join(', ')}` });
+  return checkpointSizes[name as CheckpointSizeName];
+}
+
+/** Random weights never take the place of others. */
+async function refuseCheckpoint(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new UserError('BAD_FOLDER', { what: `cannot write a checkpoint to ${folder}`, got: messageOf(error), todo: 'name another folder', cause: error });
+  });
+  const found = names.filter((name) => name === 'config.json' || name.endsWith('.safetensors'));
+  if (found.length > 0) throw new UserError('CHECKPOINT_EXISTS', { what: `${folder} holds a checkpoint already`, got: found.join(', '), todo: 'name another folder, or remove that one' });
 }
 
 /**
