@@ -46,7 +46,7 @@ function parseOptions(options: SourceOptions): ResolvedSourceOptions {
   const parsed = sourceOptionsSchema.safeParse(options);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new UserError('BAD_SOURCE_OPTION', { what: `wrong option of a source${issue.path.length === 0 ? '' : ` "${issue.path.join('.')}"`}`, got: issue.message, cause: parsed.error });
+  throw new UserError('BAD_SOURCE_OPTION', { what: `wrong option of a source${issue.path.length === 0 ? '' : ` "${issue.path.join('.')}"`}`, expected: issue.message.replace(/^.*expected /u, ''), cause: parsed.error });
 }
 
 async function openStream(input: SourceInput, context: MediaStreamContext): Promise<PictureStream> {
