@@ -1,8 +1,10 @@
 // The command line from outside: what each command prints, its exit status, interrupts, and errors that help.
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openVideoWriter, writeRandomCheckpoint } from '../src/index.ts';
 
@@ -30,13 +32,18 @@ interface Outcome {
 }
 
 /** Runs a command to its end. `onOut` sees what was printed so far. */
-function thalweg(args: readonly string[], { input, onOut }: { input?: string; onOut?: (out: string, interrupt: () => void) => void } = {}): Promise<Outcome> {
-  const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), ...args], { env: { ...process.env, THALWEG_CACHE: join(folder, 'cache'), THALWEG_MODEL: '' } });
+function thalweg(args: readonly string[], { input, onOut, env }: { input?: string; onOut?: (out: string, interrupt: () => void, close: () => void) => void; env?: Readonly<Record<string, string>> } = {}): Promise<Outcome> {
+  let interrupted = false;
+  const interrupt = () => {
+    if (!interrupted) child.kill('SIGINT');
+    interrupted = true;
+  };
+  const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), ...args], { env: { ...process.env, THALWEG_CACHE: join(folder, 'cache'), THALWEG_MODEL: '', ...env } });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => {
     out += chunk.toString();
-    onOut?.(out, () => child.kill('SIGINT'));
+    onOut?.(out, interrupt, () => child.stdout.destroy());
   });
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
   child.stdin.end(input);
@@ -73,8 +80,6 @@ describe('thalweg', () => {
       [2, 'Who?'],
       [4, 'What?'],
       [4, 'Who?'],
-      [5.6, 'What?'],
-      [5.6, 'Who?'],
     ]);
     expect(lines.filter(({ kind }) => kind === 'frame').length).toBeGreaterThan(10);
   });
@@ -87,6 +92,99 @@ describe('thalweg', () => {
       ['answer', 'And now?'],
       ['summary', undefined],
     ]);
+  });
+
+  it('counts rounds from the first frame', async () => {
+    const { out } = await thalweg(withModel('watch', video, '--fps', '2', '--start', '1s', '--ask', 'What?', '--every', '2s', '--json'));
+    expect(documents(out).filter(({ kind }) => kind === 'answer').map(({ timeSec }) => timeSec)).toEqual([3, 5]);
+  });
+
+  it('puts every question at the time, and says when the video ended before it', async () => {
+    const asked = documents((await thalweg(withModel('ask', video, 'What?', 'And now?', '--fps', '2', '--at', '2s', '--json'))).out);
+    expect(asked.map(({ kind, timeSec }) => [kind, timeSec])).toEqual([
+      ['answer', 2],
+      ['answer', 2],
+      ['summary', undefined],
+    ]);
+    const { status, out } = await thalweg(withModel('ask', video, 'What?', '--fps', '2', '--at', '1m'));
+    expect(status).toBe(0);
+    expect(out).toMatch(/\[the video ended before 1:00/);
+  });
+
+  it('looks through a vision method', async () => {
+    const whole = documents((await thalweg(withModel('watch', video, '--fps', '2', '--events', '--json'))).out);
+    const { status, out } = await thalweg(withModel('watch', video, '--fps', '2', '--vision', 'evs', '--vision-option', 'dropRatio=0.75', '--events', '--json'));
+    expect(status).toBe(0);
+    const tokens = (lines: Record<string, unknown>[]) => lines.reduce((sum, { kind, visualTokens }) => (kind === 'frame' ? sum + Number(visualTokens) : sum), 0);
+    expect(tokens(documents(out))).toBeLessThan(tokens(whole) / 2);
+  });
+
+  it('scores an output file', async () => {
+    const suite = join(folder, 'egoschema');
+    await mkdir(suite);
+    const options = Object.fromEntries(['washes', 'paints', 'repairs', 'cuts', 'folds'].map((what, i) => [`option ${i}`, `C ${what}`]));
+    await writeFile(join(suite, 'questions.json'), JSON.stringify(['a', 'b', 'c'].map((q_uid) => ({ q_uid, google_drive_id: 'none', question: 'What does C do?', ...options }))));
+    await writeFile(join(suite, 'subset_answers.json'), JSON.stringify({ a: 0, b: 1, c: 2 }));
+    await writeFile(join(folder, 'answers.json'), JSON.stringify({ a: 0, b: 4 }));
+    const { status, out, err } = await thalweg(['bench', 'score', '--suite', 'egoschema', '--folder', suite, '--predictions', join(folder, 'answers.json'), '--json']);
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    expect(documents(out)[0]).toMatchObject({ kind: 'scores', suite: 'egoschema', counts: { scored: 2, unscored: 1 }, metrics: { accuracy: { scored: 2, correct: 1 } } });
+  });
+
+  it('ends quietly when its reader goes away, and leaves no temporary folder', async () => {
+    const temporary = join(folder, 'tmp');
+    await mkdir(temporary);
+    const { status, err } = await thalweg(['demo', '--duration', '3s'], { env: { TMPDIR: temporary }, onOut: (_out, _interrupt, close) => close() });
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    expect((await readdir(temporary)).filter((name) => name.startsWith('thalweg-'))).toEqual([]);
+  });
+
+  it.runIf(process.platform === 'linux')('says that the output cannot be written', async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), 'methods'], { stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    let err = '';
+    child.stderr!.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const status = await new Promise((resolve) => child.on('close', resolve));
+    expect(status).toBe(1);
+    expect(err).toMatch(/^error: cannot write to standard output\n {2}got: {6}ENOSPC/);
+  });
+
+  it.runIf(process.platform === 'linux')('names a cache folder that cannot be made', async () => {
+    const { status, err } = await thalweg(['ask', video, 'What?', '--model', model, '--precision', 'w8'], { env: { THALWEG_CACHE: '/proc/thalweg/cache' } });
+    expect(status).toBe(2);
+    expect(err).toMatch(/^error: cannot write to \/proc\/thalweg\/cache[\s\S]*THALWEG_CACHE/);
+  });
+
+  it.each([
+    ['watch', ['--events', '--ask', 'What?', '--every', '1s']],
+    ['chat', []],
+  ] as const)('sums up what %s saw when it is interrupted', async (name, more) => {
+    const endless = 'lavfi:testsrc2=size=64x48:rate=10';
+    // A chat waits for questions: the interrupt comes after its first answer.
+    const { status, out } = await thalweg(withModel(name, endless, '--fps', '5', '--json', ...more), { ...(name === 'chat' && { input: 'What?\n'.repeat(500) }), onOut: (text, interrupt) => text.includes('"kind":"answer"') && interrupt() });
+    expect(status).toBe(130);
+    expect(documents(out).slice(-2)).toMatchObject([{ kind: 'summary' }, { kind: 'interrupted' }]);
+  });
+
+  it('ends at once at a second interrupt, and takes its temporary folder along', async () => {
+    // An action that does not heed the first.
+    const script = `
+      import { run } from ${JSON.stringify(pathToFileURL(join(root, 'src/cli/command.ts')).href)};
+      import { temporaryFolder } from ${JSON.stringify(pathToFileURL(join(root, 'src/cli/temporary-folder.ts')).href)};
+      await run(async ({ out }) => {
+        await using folder = await temporaryFolder('thalweg-twice-');
+        out.line(folder.path);
+        await new Promise((resolve) => setTimeout(resolve, 60_000));
+      })();`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = new Promise((resolve) => child.on('close', (_status, name) => resolve(name)));
+    const path = String(await new Promise((resolve) => child.stdout.once('data', resolve))).trim();
+    expect(path).toContain('thalweg-twice-');
+    const again = setInterval(() => child.kill('SIGINT'), 50);
+    expect(await ended).toBe('SIGINT');
+    clearInterval(again);
+    await expect(readdir(path)).rejects.toThrow('ENOENT');
   });
 
   it('ends at an interrupt', async () => {
@@ -119,20 +217,38 @@ describe('thalweg', () => {
     ['a missing model', () => ['ask', video, 'What?', '--model', 'no/model'], /thalweg pull no\/model/],
     ['an unknown method', () => withModel('ask', video, 'What?', '--memory', 'elephant'), /one of dense, fifo, /],
     ['a wrong option of a method', () => withModel('ask', video, 'What?', '--memory-option', 'framez=3'), /framez/],
+    ['an empty question', () => ['ask', 'absent.mp4', 'What?', ' ', '--model', 'no/model'], /a question is empty/],
+    ['an empty question in rounds', () => ['watch', 'absent.mp4', '--ask', '', '--model', 'no/model'], /a question is empty/],
+    ['video and questions both on standard input', () => withModel('chat', '-'), /questions come from standard input/],
+    ['an option name that is none', () => withModel('ask', video, 'What?', '--memory-option', '__proto__=1'), /--memory-option/],
+    ['no model', () => ['ask', video, 'What?'], /--model/],
+    ['no argument', () => ['ask', '--model', model], /missing required argument 'video'/],
+    ['an unknown command', () => ['swim'], /unknown command 'swim'/],
+    ['a rate of nothing', () => withModel('ask', video, 'What?', '--fps', '0'), /--fps.*expected a number above 0/],
+    ['a length of nothing', () => withModel('ask', video, 'What?', '--duration', '0'), /--duration.*expected a time above 0/],
+    ['a model name that leads out of the cache', () => ['pull', '../..'], /owner\/name/],
+    ['an unknown method of a benchmark', () => ['bench', '--suite', 'world-ego', '--method', 'nope'], /unknown method/],
     ['a broken checkpoint', () => ['ask', video, 'What?', '--model', folder], /config\.json/],
   ])('explains %s', async (_, args, message) => {
-    const { status, out, err } = await thalweg(args());
+    const [{ status, out, err }, json] = await Promise.all([thalweg(args()), thalweg([...args(), '--json'])]);
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toMatch(/^error: /);
     expect(err).toMatch(message);
     expect(err).not.toMatch(/at .*\.ts:/);
-    const json = await thalweg([...args(), '--json']);
+    expect(documents(json.out)).toHaveLength(1);
+    expect(json.status).toBe(2);
     expect(documents(json.out)[0]).toMatchObject({ kind: 'error', message: expect.stringMatching(message) as string });
+  });
+
+  it('explains itself when no command is given', async () => {
+    const { status, out, err } = await thalweg([]);
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toMatch(/Usage: thalweg[\s\S]*error: no command\n/);
   });
 
   it('refuses malformed options with the reason', async () => {
     const { status, err } = await thalweg(withModel('ask', video, 'What?', '--fps', 'fast'));
-    expect(status).not.toBe(0);
+    expect(status).toBe(2);
     expect(err).toMatch(/fps.*expected a number above 0/);
   });
 

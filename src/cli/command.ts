@@ -22,7 +22,11 @@ export function run<Args extends unknown[]>(action: (context: RunContext, ...arg
     const json = Boolean(command?.opts()['json']);
     const out = createOutput(json);
     const controller = new AbortController();
+    let interruptedMs = -Infinity;
     const interrupt = (name: NodeJS.Signals) => {
+      // npx and npm pass on a Ctrl-C that the terminal has sent us already: what comes at once is the same one.
+      if (performance.now() - interruptedMs < 300) return;
+      interruptedMs = performance.now();
       if (controller.signal.aborted) endAtOnce(out, name);
       controller.abort(new DOMException('interrupted', 'AbortError'));
     };

@@ -14,6 +14,8 @@ import pull from './commands/pull.ts';
 import watch from './commands/watch.ts';
 import { flushOutput, outputBroken, reportBrokenOutput, reportError } from './output.ts';
 
+// An empty variable is none.
+if (process.env['THALWEG_MODEL'] === '') delete process.env['THALWEG_MODEL'];
 const json = process.argv.includes('--json');
 const program = new Command('thalweg')
   .description('Lets a vision-language model watch live video for hours on modest hardware.')

@@ -24,7 +24,7 @@ export interface StreamFlags {
 
 export function addStreamOptions(command: Command): Command {
   return command
-    .addOption(new Option('-m, --model <folder|id>', 'a checkpoint folder, or a model fetched with `thalweg pull`').env('THALWEG_MODEL').makeOptionMandatory())
+    .addOption(new Option('-m, --model <folder|id>', 'a checkpoint folder, or a model fetched with `thalweg pull`').env('THALWEG_MODEL').argParser(named).makeOptionMandatory())
     .addOption(new Option('--precision <kind>', 'how weights and activations are stored').choices(['float32', 'w8a8', 'w8', 'w4']).default('w8a8'))
     .option('--threads <n>', 'threads that compute (default: all cores)', threads)
     .option('--memory <method>', 'what the past is kept as; see `thalweg methods`', 'fifo')
@@ -40,6 +40,11 @@ export function addStreamOptions(command: Command): Command {
     .option('--temperature <t>', '0 is greedy (default: the checkpoint decides)', temperature)
     .option('--seed <n>', 'seed for sampling', whole)
     .addOption(jsonOption());
+}
+
+function named(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('expected a folder or the name of a model');
+  return text;
 }
 
 function threads(text: string): number {
