@@ -22,7 +22,7 @@ test('error documents have the parts of the message, and of unknown errors the m
 test('the last column of a table is wrapped under itself', () => {
   const rows = [['a', 'what it does'], ['bb', 'one two three four five six']];
   expect(table(rows, 24)).toBe('a   what it does\n──  ────────────────────\nbb  one two three four\n    five six');
-  expect(table(rows)).toBe('a   what it does\n──  ──────────────────────────\nbb  one two three four five six');
+  expect(table(rows)).toBe('a   what it does\n──  ───────────────────────────\nbb  one two three four five six');
 });
 
 test('one is not many, and before the first frame is no time', () => {

@@ -26,8 +26,11 @@ stderr.on('error', () => undefined); // Where nobody reads errors, there is nobo
 export const outputBroken: AbortSignal = broken.signal;
 
 export function createOutput(json: boolean): Output {
-  const spinner = stderr.isTTY && !json ? ora({ stream: stderr, discardStdin: false }) : undefined;
-  const clearProgress = () => spinner?.stop();
+  // A terminal of no width, as some recorders make, has no place for a line that is replaced.
+  const spinner = stderr.isTTY && stderr.columns > 0 && !json ? ora({ stream: stderr, discardStdin: false }) : undefined;
+  const clearProgress = () => {
+    if (spinner?.isSpinning) spinner.stop();
+  };
   const print = (text: string) => {
     clearProgress();
     if (!outputBroken.aborted) stdout.write(text);

@@ -1,5 +1,5 @@
 // A session's totals in a few lines for people.
-import type { Answer, SessionSummary } from '../session/contract.ts';
+import type { Answer, SessionSummary } from '../index.ts';
 import { bytes, clock, counted, milliseconds, rate, thousands } from './format.ts';
 
 export function summaryText({ frames, dropped, mediaSec, wallSec, framesPerSec, meanMs, memory, peakLiveBytes }: SessionSummary): string {

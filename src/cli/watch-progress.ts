@@ -1,6 +1,5 @@
 // The progress line of a stream that is being watched.
-import type { SessionEvent } from '../session/contract.ts';
-import { describeSourceEvent } from '../source/open-source.ts';
+import { describeSourceEvent, type SessionEvent } from '../index.ts';
 import { bytes, clock, milliseconds } from './format.ts';
 import type { Output } from './output.ts';
 
