@@ -217,6 +217,7 @@ describe('thalweg', () => {
     ['a missing model', () => ['ask', video, 'What?', '--model', 'no/model'], /thalweg pull no\/model/],
     ['an unknown method', () => withModel('ask', video, 'What?', '--memory', 'elephant'), /one of dense, fifo, /],
     ['a wrong option of a method', () => withModel('ask', video, 'What?', '--memory-option', 'framez=3'), /framez/],
+    ['a memory that holds nothing', () => withModel('ask', video, 'What?', '--memory', 'dense', '--memory-mib', '0.01'), /memory/],
     ['an empty question', () => ['ask', 'absent.mp4', 'What?', ' ', '--model', 'no/model'], /a question is empty/],
     ['an empty question in rounds', () => ['watch', 'absent.mp4', '--ask', '', '--model', 'no/model'], /a question is empty/],
     ['video and questions both on standard input', () => withModel('chat', '-'), /questions come from standard input/],
