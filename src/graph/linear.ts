@@ -3,7 +3,7 @@ import { relative, parse } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import type { DType, Graph, TypedArray, Value } from './graph.ts';
 import { bytesPerElement } from './graph.ts';
-import { add, gemm, int, mul, single } from './ops.ts';
+import { add, concat, gemm, int, mul, single, split } from './ops.ts';
 import { blockSize } from './quantize.ts';
 
 /** A weight tensor: bytes in a file, referenced there, or an array that is stored in the model itself (small ones, tests). */
@@ -141,14 +141,36 @@ function quantizeInput(x: Value): QuantizedInput {
   return quantized;
 }
 
+/**
+ * Several layers over one input. Those of one row format become one product: fewer and larger operators, and the same numbers.
+ * @returns float32 [T, out] of each
+ */
+export function linears(x: Value, layers: readonly PackedLinear[]): readonly Value[] {
+  const [first] = layers;
+  const joined = layers.filter((layer): layer is RowsLinear => (layer.format === 'rows7' || layer.format === 'rows8') && layer.format === first!.format);
+  if (joined.length < layers.length || joined.some(({ bias }) => (bias === undefined) !== (first!.bias === undefined))) return layers.map((layer) => linear(x, layer));
+  return split(rowsProduct(x, joined), joined.map((layer) => linearWidths(layer).outWidth), 1);
+}
+
 function rowsLinear(x: Value, packed: RowsLinear): Value {
+  return rowsProduct(x, [packed]);
+}
+
+/** Layers of one format side by side, which ONNX Runtime joins once, when it opens the graph. */
+function rowsProduct(x: Value, layers: readonly RowsLinear[]): Value {
   const { graph } = x;
   const { levels, magnitude } = quantizeInput(x);
-  const { outWidth } = linearWidths(packed);
+  const join = (refs: readonly TensorRef[], axis: number) => {
+    const values = refs.map((ref) => weight(graph, ref));
+    return values.length === 1 ? values[0]! : concat(values, axis);
+  };
   const zero = graph.constant(Uint8Array.of(128), 'uint8', []);
-  const inputs = [levels, weight(graph, packed.weight), graph.scalar(levelStep), weight(graph, packed.scales), zero, ...(packed.format === 'rows8' ? [zero] : [])];
-  const product = mul(single('MatMulIntegerToFloat', inputs, [x.shape[0]!, outWidth], {}, 'float32', 'com.microsoft'), magnitude);
-  return packed.bias ? add(product, weight(graph, packed.bias)) : product;
+  const weights = join(layers.map((layer) => layer.weight), 1);
+  const scales = join(layers.map((layer) => layer.scales), 0);
+  const inputs = [levels, weights, graph.scalar(levelStep), scales, zero, ...(layers[0]!.format === 'rows8' ? [zero] : [])];
+  const product = mul(single('MatMulIntegerToFloat', inputs, [x.shape[0]!, weights.shape[1]!], {}, 'float32', 'com.microsoft'), magnitude);
+  const biases = layers.flatMap(({ bias }) => bias ?? []);
+  return biases.length > 0 ? add(product, join(biases, 0)) : product;
 }
 
 function blocksLinear(x: Value, packed: BlocksLinear): Value {

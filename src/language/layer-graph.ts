@@ -1,6 +1,6 @@
 // Graphs of a decoder: what follows the attention of one layer and what precedes that of the next are one graph, so a step is L + 1 runs.
 import { Graph, type Value } from '../graph/graph.ts';
-import { linear, weight } from '../graph/linear.ts';
+import { linear, linears, weight } from '../graph/linear.ts';
 import { add, concat, gemm, int, matmul, mul, reduceSum, reshape, rmsNorm, silu, single, softmax, transpose } from '../graph/ops.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import type { PackedDecoder, PackedNorm } from '../models/packed/contract.ts';
@@ -74,7 +74,8 @@ function attend(graph: Graph, spec: DecoderSpec, layer: PackedLayer, extra: Extr
 
 function feedForward(x: Value, spec: DecoderSpec, layer: PackedLayer): Value {
   const normed = norm(x, layer.mlpNorm, spec);
-  return add(x, linear(mul(silu(linear(normed, layer.gate)), linear(normed, layer.up)), layer.down));
+  const [gate, up] = linears(normed, [layer.gate, layer.up]);
+  return add(x, linear(mul(silu(gate!), up!), layer.down));
 }
 
 function project(x: Value, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOutputs): void {
@@ -88,11 +89,11 @@ function project(x: Value, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOu
     // A single position id 0 makes the rows of `cos` and `sin` those of the chunk's tokens.
     return single('RotaryEmbedding', [batch, graph.ints([0]), cos, sin], batch.shape, { interleaved, num_heads: int(width / spec.headWidth) }, 'float32', 'com.microsoft');
   };
-  const keys = linear(normed, layer.key);
+  const [queryRows, keys, values] = linears(normed, [layer.query, layer.key, layer.value]) as [Value, Value, Value];
   const groupWidth = (spec.queryHeads / spec.kvHeads) * spec.headWidth;
-  const queries = rotate(linear(normed, layer.query), spec.queryHeads * spec.headWidth);
+  const queries = rotate(queryRows, spec.queryHeads * spec.headWidth);
   graph.output('queries', transpose(reshape(queries, [-1, spec.kvHeads, groupWidth], ['T', spec.kvHeads, groupWidth]), [1, 0, 2]));
   graph.output('keys', rotate(keys, spec.kvHeads * spec.headWidth));
-  graph.output('values', linear(normed, layer.value));
+  graph.output('values', values);
   if (extra.rawKeys) graph.output('rawKeys', keys);
 }
