@@ -1,4 +1,5 @@
 // Pictures from the program itself: RGB frames that it renders or captures, as a source like any other.
+import { abortReason, throwIfAborted } from '../core/abort.ts';
 import { UserError } from '../core/errors.ts';
 import type { MotionVectors } from '../core/frame.ts';
 import type { SourceInfo } from './contract.ts';
@@ -23,14 +24,18 @@ export async function openRawFrames(frames: RawFrames, signal: AbortSignal, live
   let decodedCount = 0;
   let readMs = 0;
   let lastSec = -Infinity;
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => undefined);
-  const onAbort = () => aborted.reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+  let giveUp: ((reason: Error) => void) | undefined;
+  const onAbort = () => giveUp?.(abortReason(signal));
   signal.addEventListener('abort', onAbort, { once: true });
 
   async function pull(): Promise<RawFrame | undefined> {
     const startMs = performance.now();
-    const step = await Promise.race([Promise.resolve(iterator.next()), aborted.promise]);
+    throwIfAborted(signal);
+    // A race against one promise of the whole source would keep every frame alive for as long as that is open.
+    const step = await new Promise<IteratorResult<RawFrame>>((resolve, reject) => {
+      giveUp = reject;
+      Promise.resolve(iterator.next()).then(resolve, reject);
+    });
     readMs += performance.now() - startMs;
     if (step.done) return undefined;
     const frame = step.value;
