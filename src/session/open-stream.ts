@@ -45,21 +45,21 @@ export interface StreamOptions extends z.input<typeof streamOptions> {
  * cannot hold even what the method protects; the reason of `signal` when it fires meanwhile
  */
 export async function openStream({ source: given, sourceOptions, model: wanted, onEvent, signal, ...rest }: StreamOptions): Promise<Session> {
-  const options = parseOptions(streamOptions, rest, 'openStream');
+  const { drive, ...stages } = parseOptions(streamOptions, rest, 'openStream');
   if ((typeof wanted !== 'string' && typeof wanted !== 'object') || !wanted) throw new UserError('NO_MODEL_GIVEN', { what: 'openStream needs a model', got: typeof wanted, expected: 'a name, options of openModel, or a loaded model' });
   if ((typeof given !== 'string' && typeof given !== 'object') || !given) throw new UserError('NO_SOURCE_GIVEN', { what: 'openStream needs a source', got: typeof given, expected: 'an address, bytes, a readable stream, frames or an open source' });
   throwIfAborted(signal);
-  const memory = methodNamed(await memoryMethods(), 'memory', options.memory);
-  parseOptions(memory.options, options.memoryOptions, `memory method ${options.memory}`);
-  const vision = methodNamed(await visionMethods(), 'vision', options.vision);
-  parseOptions(vision.options, options.visionOptions, `vision method ${options.vision}`);
+  const memory = methodNamed(await memoryMethods(), 'memory', stages.memory);
+  parseOptions(memory.options, stages.memoryOptions, `memory method ${stages.memory}`);
+  const vision = methodNamed(await visionMethods(), 'vision', stages.vision);
+  parseOptions(vision.options, stages.visionOptions, `vision method ${stages.vision}`);
 
   const open = () => (isOpen(given) ? Promise.resolve(given) : openSource(given, { fps: 1, ...sourceOptions, ...(signal && { signal }) }));
   const loaded = typeof wanted === 'object' && 'engine' in wanted ? wanted : undefined;
   await using opened = new AsyncDisposableStack();
   let source = await open();
   // A camera does not wait for a model to load: it is left, and opened again when the model is there.
-  if (!loaded && source.info.live && !isOpen(given) && typeof given === 'string') {
+  if (!loaded && source.info.live && typeof given === 'string') {
     await source.close();
     const model = await load(wanted, signal);
     opened.use(model);
@@ -70,8 +70,8 @@ export async function openStream({ source: given, sourceOptions, model: wanted, 
   return await start(loaded ?? opened.use(await load(wanted, signal)));
 
   async function start(model: Model): Promise<Session> {
-    const stream = await model.engine.call('open', { memory: options.memory, memoryOptions: options.memoryOptions, memoryMiB: options.memoryMiB, vision: options.vision, visionOptions: options.visionOptions });
-    const session = createSession({ model, source, stream, memoryName: options.memory, drive: options.drive, onEvent, ownsModel: !loaded });
+    const stream = await model.engine.call('open', stages);
+    const session = createSession({ model, source, stream, memoryName: stages.memory, drive, onEvent, ownsModel: !loaded });
     opened.move(); // From here on the session owns them.
     const onAbort = () => void session.stop();
     signal?.addEventListener('abort', onAbort, { once: true });
