@@ -1,6 +1,7 @@
 // Buffers of a chunk: what the graphs of a decoder hand to each other, allocated once and viewed at the size of the chunk.
 import type { LayerChunk } from '../memory/contract.ts';
 import type { DecoderSpec } from '../models/contract.ts';
+import type { PackedDecisions } from '../models/packed/contract.ts';
 import { Tensor } from '../runtime/onnx.ts';
 import type { ExtraOutputs } from './layer-graph.ts';
 
@@ -13,6 +14,9 @@ export interface ChunkTensors {
   readonly keys: Tensor;
   readonly values: Tensor;
   readonly rawKeys: Tensor | undefined;
+  /** float32 [T, H] each, of a model with a memory adapter; importances with one of DMC. */
+  readonly decisions: Tensor | undefined;
+  readonly importances: Tensor | undefined;
   readonly cos: Tensor;
   readonly sin: Tensor;
   /** What graph `index − 1` made for the memory. */
@@ -30,7 +34,7 @@ export class ChunkBuffers {
   readonly #make: (count: number) => ChunkTensors;
   readonly #known = new Map<number, ChunkTensors>();
 
-  constructor({ width, queryHeads, kvHeads, headWidth }: DecoderSpec, chunkTokens: number, extra: ExtraOutputs) {
+  constructor({ width, queryHeads, kvHeads, headWidth }: DecoderSpec, chunkTokens: number, extra: ExtraOutputs, decisions: PackedDecisions['kind'] | undefined) {
     const floats = (columns: number) => new Float32Array(chunkTokens * columns);
     const queryWidth = queryHeads * headWidth;
     const keyWidth = kvHeads * headWidth;
@@ -38,7 +42,10 @@ export class ChunkBuffers {
     // A graph's outputs must not lie on its inputs, so two buffers take turns.
     const hidden = [floats(width), floats(width)] as const;
     const queries = [floats(queryWidth), floats(queryWidth)] as const;
-    const data = { keys: floats(keyWidth), values: floats(keyWidth), rawKeys: extra.rawKeys ? floats(keyWidth) : undefined, cos: floats(half), sin: floats(half) };
+    const data = {
+      keys: floats(keyWidth), values: floats(keyWidth), rawKeys: extra.rawKeys ? floats(keyWidth) : undefined,
+      decisions: decisions && floats(kvHeads), importances: decisions === 'dmc' ? floats(kvHeads) : undefined, cos: floats(half), sin: floats(half),
+    }; // prettier-ignore
     this.input = hidden[0];
     this.#make = (count) => {
       const tensor = (of: Float32Array, columns: number) => new Tensor('float32', of.subarray(0, count * columns), [count, columns]);
@@ -47,7 +54,14 @@ export class ChunkBuffers {
       const queryTensors = queries.map((of) => new Tensor('float32', of.subarray(0, count * queryWidth), [kvHeads, count, group * headWidth]));
       const part = count * group * headWidth;
       const byHead = queries.map((of) => Array.from({ length: kvHeads }, (_, h) => new Tensor('float32', of.subarray(h * part, (h + 1) * part), [count * group, headWidth])));
-      const made = queries.map((of): LayerChunk => ({ keys: data.keys, values: data.values, ...(data.rawKeys && { rawKeys: data.rawKeys }), queries: of }));
+      const made = queries.map((of): LayerChunk => ({
+        keys: data.keys,
+        values: data.values,
+        ...(data.rawKeys && { rawKeys: data.rawKeys }),
+        ...(data.decisions && { decisions: data.decisions }),
+        ...(data.importances && { importances: data.importances }),
+        queries: of,
+      }));
       return {
         // The first graph only reads the hidden state: the second reads the same.
         hidden: (index) => hiddenTensors[Math.max(0, index - 1) & 1]!,
@@ -56,6 +70,8 @@ export class ChunkBuffers {
         keys: new Tensor('float32', data.keys.subarray(0, count * keyWidth), [1, count, keyWidth]),
         values: tensor(data.values, keyWidth),
         rawKeys: data.rawKeys && tensor(data.rawKeys, keyWidth),
+        decisions: data.decisions && tensor(data.decisions, kvHeads),
+        importances: data.importances && tensor(data.importances, kvHeads),
         cos: tensor(data.cos, half),
         sin: tensor(data.sin, half),
         made: (index) => made[index & 1]!,

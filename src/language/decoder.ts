@@ -58,7 +58,7 @@ export class Decoder implements AsyncDisposable {
     this.#head = head;
     this.#chunkTokens = chunkTokens;
     this.#extra = extra;
-    this.#buffers = new ChunkBuffers(spec, chunkTokens, extra);
+    this.#buffers = new ChunkBuffers(spec, chunkTokens, extra, packed.decisions?.kind);
     this.#bias = new AttentionBias(spec);
     this.#logits = new Tensor('float32', new Float32Array(spec.vocabulary), [1, spec.vocabulary]);
   }
@@ -129,7 +129,11 @@ export class Decoder implements AsyncDisposable {
   #enter(memory: Memory): void {
     if (this.#closed) throw new UserError('DECODER_CLOSED', { what: 'the decoder is closed' });
     if (this.#busy) throw new UserError('DECODER_BUSY', { what: 'the decoder is at work', expected: 'one call at a time' });
-    const { needs } = memory.method;
+    const { needs, adapter } = memory.method;
+    const has = this.#packed.decisions?.kind;
+    if (adapter !== undefined && adapter !== has) {
+      throw new UserError('ADAPTER_NEEDED', { what: `memory method ${memory.methodName} needs a model opened with a ${adapter} adapter`, got: has ? `one with a ${has} adapter` : 'one without', todo: 'open the model with such an adapter (--adapter), or choose another memory method' });
+    }
     const missing = [needs.includes('attention') && !this.#extra.attention && 'attention', needs.includes('raw-keys') && !this.#extra.rawKeys && 'rawKeys'].filter(Boolean);
     if (missing.length > 0) {
       throw new UserError('DECODER_OUTPUTS', { what: `memory method ${memory.methodName} needs what this decoder does not give`, got: 'a decoder opened without it', expected: `extra: { ${missing.join(', ')} } at Decoder.open` });
@@ -165,6 +169,8 @@ export class Decoder implements AsyncDisposable {
           into['keys'] = buffers.keys;
           into['values'] = buffers.values;
           if (buffers.rawKeys) into['rawKeys'] = buffers.rawKeys;
+          if (buffers.decisions) into['decisions'] = buffers.decisions;
+          if (buffers.importances) into['importances'] = buffers.importances;
         }
         await this.#layers[i]!.run(feeds, into);
         if (i < layers) memory.write(i, buffers.made(i + 1));

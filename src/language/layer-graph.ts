@@ -1,9 +1,9 @@
 // Graphs of a decoder: what follows the attention of one layer and what precedes that of the next are one graph, so a step is L + 1 runs.
 import { Graph, type Value } from '../graph/graph.ts';
 import { linear, linears, weight } from '../graph/linear.ts';
-import { add, concat, gemm, int, matmul, mul, reduceSum, reshape, rmsNorm, silu, single, softmax, transpose } from '../graph/ops.ts';
+import { add, concat, gemm, int, matmul, mul, reduceMean, reduceSum, reshape, rmsNorm, silu, single, slice, softmax, sub, transpose } from '../graph/ops.ts';
 import type { DecoderSpec } from '../models/contract.ts';
-import type { PackedDecoder, PackedNorm } from '../models/packed/contract.ts';
+import type { PackedDecisions, PackedDecoder, PackedNorm } from '../models/packed/contract.ts';
 
 type PackedLayer = PackedDecoder['layers'][number];
 
@@ -27,9 +27,10 @@ export interface ExtraOutputs {
  * | `cos`, `sin` | float32 [T, D/2] | rotations of the chunk's positions |
  *
  * Outputs: `hidden` [T, E]; `queries` [H, T, Q/H · D], `keys` [1, T, H · D] rotated, `values` [T, H · D].
- * Queries leave head by head, so that each head's are a view of one buffer.
+ * Queries leave head by head, so that each head's are a view of one buffer. With a memory adapter also `decisions` [T, H], logits above 0 where a token
+ * is to be merged (DMC) or to go (DMS); with one of DMC also `importances` [T, H], logits.
  */
-export function layerGraph(spec: DecoderSpec, { layers }: PackedDecoder, index: number, extra: ExtraOutputs): Graph {
+export function layerGraph(spec: DecoderSpec, { layers, decisions }: PackedDecoder, index: number, extra: ExtraOutputs): Graph {
   const graph = new Graph(`decoder ${index}`);
   let x = graph.input('x', 'float32', ['T', spec.width]);
   if (index > 0) {
@@ -37,7 +38,10 @@ export function layerGraph(spec: DecoderSpec, { layers }: PackedDecoder, index: 
     x = feedForward(add(x, attended), spec, layers[index - 1]!);
     graph.output('hidden', x);
   }
-  if (index < spec.layers) project(x, spec, layers[index]!, extra);
+  if (index < spec.layers) {
+    project(x, spec, layers[index]!, extra, decisions);
+    if (decisions?.kind === 'dms') decide(x, spec, decisions, index);
+  }
   return graph;
 }
 
@@ -78,7 +82,7 @@ function feedForward(x: Value, spec: DecoderSpec, layer: PackedLayer): Value {
   return add(x, linear(mul(silu(gate!), up!), layer.down));
 }
 
-function project(x: Value, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOutputs): void {
+function project(x: Value, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOutputs, decisions: PackedDecisions | undefined): void {
   const { graph } = x;
   const normed = norm(x, layer.attentionNorm, spec);
   const cos = graph.input('cos', 'float32', ['T', spec.headWidth / 2]);
@@ -89,11 +93,39 @@ function project(x: Value, spec: DecoderSpec, layer: PackedLayer, extra: ExtraOu
     // A single position id 0 makes the rows of `cos` and `sin` those of the chunk's tokens.
     return single('RotaryEmbedding', [batch, graph.ints([0]), cos, sin], batch.shape, { interleaved, num_heads: int(width / spec.headWidth) }, 'float32', 'com.microsoft');
   };
-  const [queryRows, keys, values] = linears(normed, [layer.query, layer.key, layer.value]) as [Value, Value, Value];
+  const [queryRows, keyRows, values] = linears(normed, [layer.query, layer.key, layer.value]) as [Value, Value, Value];
+  const queries = decisions?.kind === 'dmc' ? withoutChannel(queryRows, decisions.channel, spec) : queryRows;
+  const keys = decisions?.kind === 'dmc' ? withoutChannel(keyRows, decisions.channel, spec) : keyRows;
   const groupWidth = (spec.queryHeads / spec.kvHeads) * spec.headWidth;
-  const queries = rotate(queryRows, spec.queryHeads * spec.headWidth);
-  graph.output('queries', transpose(reshape(queries, [-1, spec.kvHeads, groupWidth], ['T', spec.kvHeads, groupWidth]), [1, 0, 2]));
+  const rotated = rotate(queries, spec.queryHeads * spec.headWidth);
+  graph.output('queries', transpose(reshape(rotated, [-1, spec.kvHeads, groupWidth], ['T', spec.kvHeads, groupWidth]), [1, 0, 2]));
   graph.output('keys', rotate(keys, spec.kvHeads * spec.headWidth));
   graph.output('values', values);
   if (extra.rawKeys) graph.output('rawKeys', keys);
+  if (decisions?.kind !== 'dmc') return;
+  const { channel, offset } = decisions;
+  graph.output('decisions', sub(channelOf(keyRows, channel, spec.kvHeads, spec), graph.scalar(offset)));
+  const byQuery = channelOf(queryRows, channel, spec.queryHeads, spec);
+  const byGroup = reshape(byQuery, [-1, spec.kvHeads, spec.queryHeads / spec.kvHeads], ['T', spec.kvHeads, spec.queryHeads / spec.kvHeads]);
+  graph.output('importances', add(reduceMean(byGroup, [2], false), graph.scalar(offset)));
+}
+
+/** One channel of every head: float32 [T, heads]. */
+function channelOf(rows: Value, channel: number, heads: number, { headWidth }: DecoderSpec): Value {
+  const byHead = reshape(rows, [-1, heads, headWidth], ['T', heads, headWidth]);
+  return reshape(slice(byHead, 2, channel, channel + 1), [-1, heads], ['T', heads]);
+}
+
+/** Rows of heads with one channel of each head zero: what carries decisions says nothing to attention. */
+function withoutChannel(rows: Value, channel: number, { headWidth }: DecoderSpec): Value {
+  const width = rows.shape.at(-1) as number;
+  const others = Float32Array.from({ length: width }, (_, i) => Number(i % headWidth !== channel));
+  return mul(rows, rows.graph.constant(others, 'float32', [width]));
+}
+
+/** DMS: `Linear(RMSNorm(x)) · 100 − offset`, from what goes into the layer. */
+function decide(x: Value, spec: DecoderSpec, { layers, offset }: Extract<PackedDecisions, { kind: 'dms' }>, index: number): void {
+  const { graph } = x;
+  const { norm: scale, project: weights } = layers[index]!;
+  graph.output('decisions', sub(mul(linear(norm(x, scale, spec), weights), graph.scalar(100)), graph.scalar(offset)));
 }

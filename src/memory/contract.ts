@@ -51,6 +51,10 @@ export interface LayerChunk {
   readonly values: Float32Array;
   /** float32 [T, H, D], before the rotary embedding; where the method needs it. */
   readonly rawKeys?: Float32Array;
+  /** float32 [T, H], logits of a memory adapter: above 0 a token is to be merged (DMC) or to go (DMS). */
+  readonly decisions?: Float32Array;
+  /** float32 [T, H], logits of a DMC adapter: how much a token weighs in its slot. */
+  readonly importances?: Float32Array;
   /** float32 [H, T, Q/H, D]: rotated queries, those of a KV head together. */
   readonly queries: Float32Array;
 }

@@ -119,6 +119,8 @@ export interface MemoryMethod<O extends object = Readonly<Record<string, unknown
   /** Options with their defaults; an empty object must parse. */
   readonly options: z.ZodType<O>;
   readonly needs: readonly MemoryNeed[];
+  /** The kind of trained adapter that the model must have been opened with. */
+  readonly adapter?: 'dmc' | 'dms';
   /** `stream`: one decision for all layers and heads, whose slots are the same. `layer`: one for all heads of a layer. `head`: each its own. */
   readonly scope: 'stream' | 'layer' | 'head';
   /** Absent: keeps everything. */

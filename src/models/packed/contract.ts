@@ -51,7 +51,29 @@ export interface EmbeddingTable extends Disposable {
   rows(ids: ArrayLike<number>, into?: Float32Array): Float32Array;
 }
 
+/**
+ * What a trained memory adapter gives a decoder besides its weights. `dmc` (arXiv 2403.09636): a channel of keys and queries before the rotary
+ * embedding carries decisions and importances, and is zero in attention. `dms` (arXiv 2506.05345): a small network on each layer's input decides.
+ */
+export type PackedDecisions =
+  | {
+      readonly kind: 'dmc';
+      /** Channel of each head, 0 to D − 1. */
+      readonly channel: number;
+      /** Taken from decision logits and added to importances. */
+      readonly offset: number;
+    }
+  | {
+      readonly kind: 'dms';
+      /** Taken from decision logits. */
+      readonly offset: number;
+      /** [L]: `project` is float32 [H, E] with a bias. */
+      readonly layers: readonly { readonly norm: PackedNorm; readonly project: PackedLinear }[];
+    };
+
 export interface PackedDecoder {
+  /** Of a model that was opened with a memory adapter. */
+  readonly decisions?: PackedDecisions;
   readonly embedding: EmbeddingTable;
   readonly layers: readonly {
     readonly attentionNorm: PackedNorm;
