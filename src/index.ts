@@ -10,7 +10,7 @@ export { listMethods, type ListedMethod } from './session/list-methods.ts';
 export type { SamplingOptions } from './language/sampler.ts';
 export type { LoadProgress } from './session/engine-service.ts';
 export { openModel, type Model, type ModelOptions } from './session/model.ts';
-export { cacheFolder, findModel, pulledFolder } from './session/model-folder.ts';
+export { builtInFolder, builtInModel, cacheFolder, findModel, pulledFolder } from './session/model-folder.ts';
 export { openStream, type StreamOptions } from './session/open-stream.ts';
 export type { Session } from './session/session.ts';
 export type { Source, SourceEvent, SourceInfo, SourceOptions, SourceStats } from './source/contract.ts';

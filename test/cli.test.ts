@@ -222,7 +222,7 @@ describe('thalweg', () => {
     ['an empty question in rounds', () => ['watch', 'absent.mp4', '--ask', '', '--model', 'no/model'], /a question is empty/],
     ['video and questions both on standard input', () => withModel('chat', '-'), /questions come from standard input/],
     ['an option name that is none', () => withModel('ask', video, 'What?', '--memory-option', '__proto__=1'), /--memory-option/],
-    ['no model', () => ['ask', video, 'What?'], /--model/],
+    ['a model of no name', () => ['ask', video, 'What?', '--model', ' '], /--model.*expected a folder or the name of a model/],
     ['no argument', () => ['ask', '--model', model], /missing required argument 'video'/],
     ['an unknown command', () => ['swim'], /unknown command 'swim'/],
     ['a rate of nothing', () => withModel('ask', video, 'What?', '--fps', '0'), /--fps.*expected a number above 0/],

@@ -1,12 +1,14 @@
 // Options that every command shares which watches a stream, and what they open.
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../core/errors.ts';
-import { openStream, type Session, type SessionEvent } from '../index.ts';
+import type { Session, SessionEvent } from '../index.ts';
+import { builtInModel } from '../session/model-folder.ts';
+import { openStream } from '../session/open-stream.ts';
 import { count, duration, jsonOption, nonNegative, positive, positiveUpTo, seconds, whole, type RunContext } from './command.ts';
 
 export interface StreamFlags {
   readonly model: string;
-  readonly precision: 'float32' | 'w8a8' | 'w8' | 'w4';
+  readonly precision?: 'float32' | 'w8a8' | 'w8' | 'w4';
   readonly threads?: number;
   readonly memory: string;
   readonly memoryOption: Readonly<Record<string, unknown>>;
@@ -24,8 +26,8 @@ export interface StreamFlags {
 
 export function addStreamOptions(command: Command): Command {
   return command
-    .addOption(new Option('-m, --model <folder|id>', 'a checkpoint folder, or a model fetched with `thalweg pull`').env('THALWEG_MODEL').argParser(named).makeOptionMandatory())
-    .addOption(new Option('--precision <kind>', 'how weights and activations are stored').choices(['float32', 'w8a8', 'w8', 'w4']).default('w8a8'))
+    .addOption(new Option('-m, --model <folder|id>', 'a checkpoint folder, a model fetched with `thalweg pull`, or the built-in `nano`').env('THALWEG_MODEL').argParser(named).default(builtInModel))
+    .addOption(new Option('--precision <kind>', 'how weights and activations are stored (default: float32 for small models, else w8a8)').choices(['float32', 'w8a8', 'w8', 'w4']))
     .option('--threads <n>', 'threads that compute (default: all cores)', threads)
     .option('--memory <method>', 'what the past is kept as; see `thalweg methods`', 'fifo')
     .option('--memory-option <name=value>', "an option of the memory's method; repeatable", pairsOf('--memory-option', 'frames=32'), {})
@@ -88,7 +90,7 @@ export async function openFromFlags(address: string, flags: StreamFlags, { out, 
     },
     model: {
       model: flags.model,
-      precision: flags.precision,
+      ...(flags.precision && { precision: flags.precision }),
       ...(flags.threads !== undefined && { threads: flags.threads }),
       onProgress: ({ stage, done }) => out.progress(`${stage}: ${Math.round(done * 100)} %`),
       signal,

@@ -5,7 +5,8 @@ import type { Answer, FrameReport, GenerationOptions, MemoryReport, ModelInfo, P
 export interface LoadArgument {
   readonly folder: string;
   readonly cacheFolder: string;
-  readonly precision: Precision;
+  /** Absent: by the size of the model. */
+  readonly precision?: Precision;
   readonly threads: number;
 }
 

@@ -9,6 +9,7 @@ import { Memory } from '../memory/stage.ts';
 import { openCheckpoint } from '../models/checkpoint.ts';
 import type { Checkpoint, GenerationDefaults, PromptPart } from '../models/contract.ts';
 import type { PackedModel } from '../models/packed/contract.ts';
+import { defaultPrecision } from '../models/packed/default-precision.ts';
 import { openWeights } from '../models/packed/open.ts';
 import { onnxTime } from '../runtime/onnx.ts';
 import { openVisionEncoder, type VisionEncoder } from '../vision/encoder.ts';
@@ -65,10 +66,11 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Opens a checkpoint, packing its weights first where the precision needs it and the cache has no pack. */
-  static async load({ folder, cacheFolder, precision, threads, signal, onProgress }: LoadOptions): Promise<Engine> {
+  static async load({ folder, cacheFolder, precision: wanted, threads, signal, onProgress }: LoadOptions): Promise<Engine> {
     const start = performance.now();
     const checkpoint = await openCheckpoint(folder);
     const { vision, decoder: text } = checkpoint;
+    const precision = wanted ?? defaultPrecision(checkpoint);
     if (!vision) throw new ModelError('NO_VISION', { what: `${folder} cannot watch video`, got: `a ${checkpoint.family} model of text alone`, expected: 'a vision-language model' });
     await using opened = new AsyncDisposableStack();
     const packed: PackedModel = opened.use(

@@ -8,9 +8,10 @@ import type { ModelInfo } from './contract.ts';
 import type { EngineService, LoadProgress } from './engine-service.ts';
 
 const modelOptions = z.strictObject({
-  /** A checkpoint folder, or the name of a pulled model (`HuggingFaceTB/SmolVLM-256M-Instruct`). */
+  /** A checkpoint folder, the name of a pulled model (`HuggingFaceTB/SmolVLM-256M-Instruct`), or `nano`, the built-in one. */
   model: z.string().min(1),
-  precision: z.enum(['float32', 'w8a8', 'w8', 'w4']).default('w8a8'),
+  /** Default: `float32` for models of a few million parameters, else `w8a8`. */
+  precision: z.enum(['float32', 'w8a8', 'w8', 'w4']).optional(),
   threads: z.int().min(1).max(1024).optional(),
   /** Where converted weights are kept. */
   cache: z.string().min(1).optional(),
@@ -42,7 +43,7 @@ export async function openModel({ signal, onProgress, ...given }: ModelOptions):
   try {
     const info = await engine.call(
       'load',
-      { folder, cacheFolder: options.cache ?? cacheFolder(), precision: options.precision, threads: options.threads ?? availableParallelism() },
+      { folder, cacheFolder: options.cache ?? cacheFolder(), threads: options.threads ?? availableParallelism(), ...(options.precision && { precision: options.precision }) },
       { ...(signal && { signal }), ...(onProgress && { onReply: onProgress }) },
     );
     return { info, engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };
