@@ -1,6 +1,6 @@
 // What a command prints: text or JSON on standard output, progress on standard error of a terminal.
 import { stderr, stdout } from 'node:process';
-import ora from 'ora';
+import type { Ora } from 'ora';
 import { ThalwegError, UserError, messageOf } from '../core/errors.ts';
 
 /** Where a command's words go. With `--json`, `data` prints one JSON document a line and `line` prints nothing. */
@@ -27,8 +27,22 @@ export const outputBroken: AbortSignal = broken.signal;
 
 export function createOutput(json: boolean): Output {
   // A terminal of no width, as some recorders make, has no place for a line that is replaced.
-  const spinner = stderr.isTTY && stderr.columns > 0 && !json ? ora({ stream: stderr, discardStdin: false }) : undefined;
+  const isShown = stderr.isTTY && stderr.columns > 0 && !json;
+  let spinner: Ora | undefined;
+  let latest: string | undefined;
+  const show = () => {
+    if (!spinner || latest === undefined) return;
+    spinner.text = latest;
+    if (!spinner.isSpinning) spinner.start();
+  };
+  // Loaded beside the command's own work: it takes longer than many a command.
+  if (isShown)
+    void import('ora').then(({ default: ora }) => {
+      spinner = ora({ stream: stderr, discardStdin: false });
+      show();
+    });
   const clearProgress = () => {
+    latest = undefined;
     if (spinner?.isSpinning) spinner.stop();
   };
   const print = (text: string) => {
@@ -47,9 +61,8 @@ export function createOutput(json: boolean): Output {
       else if (text !== undefined) print(`${text}\n`);
     },
     progress(text) {
-      if (!spinner) return;
-      spinner.text = text;
-      if (!spinner.isSpinning) spinner.start();
+      latest = text;
+      show();
     },
     clearProgress,
   };

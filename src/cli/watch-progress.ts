@@ -1,5 +1,6 @@
 // The progress line of a stream that is being watched.
-import { describeSourceEvent, type SessionEvent } from '../index.ts';
+import type { SessionEvent } from '../index.ts';
+import { describeSourceEvent } from '../source/open-source.ts';
 import { bytes, clock, milliseconds } from './format.ts';
 import type { Output } from './output.ts';
 

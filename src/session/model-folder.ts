@@ -46,7 +46,7 @@ export async function findModel(name: string, builtIn = builtInFolder()): Promis
     throw new ModelError('NO_BUILT_IN_MODEL', {
       what: `the built-in model ${name} is not in this installation`,
       got: `no checkpoint in ${builtIn}`,
-      todo: 'name another model with --model: one that you have trained (thalweg train nano --out FOLDER, then --model FOLDER/model), or one from the Hub (thalweg pull HuggingFaceTB/SmolVLM-256M-Instruct)',
+      todo: 'name another with --model: one that you have trained (thalweg train nano --out FOLDER gives FOLDER/model), or one from the Hub (thalweg pull HuggingFaceTB/SmolVLM-256M-Instruct)',
     });
   }
   const path = resolve(name);

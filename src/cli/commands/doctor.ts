@@ -1,6 +1,6 @@
 // `thalweg doctor`: is this installation well?
 import type { Command } from 'commander';
-import { runDoctor } from '../../index.ts';
+import { runDoctor } from '../../session/doctor.ts';
 import { examples, jsonOption, run } from '../command.ts';
 import { bytes, milliseconds } from '../format.ts';
 

@@ -1,6 +1,8 @@
 // `thalweg inspect`: what a checkpoint is, and what a frame of it will cost.
 import type { Command } from 'commander';
-import { inspectModel, type CheckpointDescription } from '../../index.ts';
+import type { CheckpointDescription } from '../../index.ts';
+import { builtInModel } from '../../session/model-folder.ts';
+import { inspectModel } from '../../session/inspect-model.ts';
 import { examples, jsonOption, positive, run } from '../command.ts';
 import { bytes, counted, rate, thousands } from '../format.ts';
 
@@ -8,7 +10,7 @@ export default {
   register(program: Command) {
     const command = program
       .command('inspect')
-      .argument('<model>', 'a checkpoint folder, or a model fetched with `thalweg pull`')
+      .argument('[model]', 'a checkpoint folder, a model fetched with `thalweg pull`, or the built-in `nano`', builtInModel)
       .description('show a checkpoint: family, shapes, sizes, estimated cost of a frame in work and memory')
       .option('--fps <rate>', 'frames a second, for the memory of a minute', positive, 1)
       .addOption(jsonOption())
@@ -18,7 +20,7 @@ export default {
           out.data(description, text(description, fps));
         }),
       );
-    examples(command, ['thalweg inspect HuggingFaceTB/SmolVLM-256M-Instruct', 'thalweg inspect ./my-checkpoint --fps 4 --json']);
+    examples(command, ['thalweg inspect', 'thalweg inspect HuggingFaceTB/SmolVLM-256M-Instruct', 'thalweg inspect ./my-checkpoint --fps 4 --json']);
   },
 };
 

@@ -1,6 +1,6 @@
 // `thalweg methods`: the methods of every stage.
 import type { Command } from 'commander';
-import { listMethods } from '../../index.ts';
+import { listMethods } from '../../session/list-methods.ts';
 import { examples, jsonOption, run } from '../command.ts';
 import { table, terminalColumns } from '../format.ts';
 

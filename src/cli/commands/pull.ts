@@ -1,6 +1,7 @@
 // `thalweg pull`: fetch a checkpoint from the Hugging Face Hub.
 import type { Command } from 'commander';
-import { pulledFolder, pullModel } from '../../index.ts';
+import { pullModel } from '../../models/hub/pull.ts';
+import { pulledFolder } from '../../session/model-folder.ts';
 import { examples, jsonOption, run } from '../command.ts';
 import { bytes, milliseconds } from '../format.ts';
 
