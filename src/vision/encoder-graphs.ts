@@ -1,4 +1,4 @@
-// The graphs of a vision transformer: patches in, then one graph a layer that works on any rows against the keys and values of all.
+// The graphs of a vision transformer: patches in, then one graph a layer for any rows, and the attention between them, over the keys and values of all.
 import { Graph } from '../graph/graph.ts';
 import type { Shape, Value } from '../graph/graph.ts';
 import { linear, weight } from '../graph/linear.ts';
@@ -10,9 +10,9 @@ import type { PackedNorm, PackedVision } from '../models/packed/contract.ts';
 const rows = (width: number): Shape => ['R', width];
 
 /**
- * Graph `step` of L + 1. Step 0 embeds patches: `patches` [R, 3·patch²], `rows` int32 [R]. Each later step takes `incoming` [R, E], `queries` [1, R, E],
- * `keys` and `values` [1, P, E] of the layer before it. Each but the last gives `residual` [R, E] and the `query`, `key`, `value` [R, E] of its layer;
- * the last gives `encoded` [R, E].
+ * Graph `step` of L + 1. Step 0 embeds patches: `patches` [R, 3·patch²], `rows` int32 [R]. Each later step takes `incoming` [R, E] and `mixed` [1, R, E], the
+ * attention of the layer before it. Each but the last gives `residual` [R, E] and the `query`, `key`, `value` [R, E] of its layer; the last gives
+ * `encoded` [R, E].
  */
 export function encoderGraph(spec: VisionSpec, packed: PackedVision, step: number): Graph {
   const graph = new Graph(`vision-${step}`);
@@ -36,13 +36,25 @@ function embed(graph: Graph, spec: VisionSpec, packed: PackedVision): Value {
   return add(linear(patches, packed.patch), gather(weight(graph, packed.positions), indices));
 }
 
+/**
+ * Attention without weights, so that one graph serves all layers: `queries` [1, R, E], `keys` and `values` → `mixed` [1, R, E].
+ * Keys and values lie in `rows` [1, P, E], as a whole frame makes them; or by `heads` [1, H, P, D], as the kernel wants them: few queries would wait
+ * longer for the turning of all keys and values than for their own products.
+ */
+export function attentionGraph({ width, heads }: VisionSpec, layout: 'rows' | 'heads'): Graph {
+  const graph = new Graph(`attention-${layout}`);
+  const all: Shape = layout === 'rows' ? [1, 'P', width] : [1, heads, 'P', width / heads];
+  const query = graph.input('queries', 'float32', [1, 'R', width]);
+  const inputs = [query, graph.input('keys', 'float32', all), graph.input('values', 'float32', all)];
+  graph.output('mixed', single('MultiHeadAttention', inputs, query.shape, { num_heads: int(heads) }, 'float32', 'com.microsoft'));
+  return graph;
+}
+
 /** Attention output, residuals and the multi-layer perceptron of one layer. */
 function attend(graph: Graph, spec: VisionSpec, packed: PackedVision, index: number): Value {
   const layer = packed.layers[index]!;
-  const all: Shape = [1, 'P', spec.width];
   const residual = graph.input('incoming', 'float32', rows(spec.width));
-  const query = graph.input('queries', 'float32', [1, 'R', spec.width]);
-  const mixed = single('MultiHeadAttention', [query, graph.input('keys', 'float32', all), graph.input('values', 'float32', all)], query.shape, { num_heads: int(spec.heads) }, 'float32', 'com.microsoft');
+  const mixed = graph.input('mixed', 'float32', [1, 'R', spec.width]);
   const attended = add(residual, linear(reshape(mixed, [-1, spec.width], rows(spec.width)), layer.output));
   const hidden = gelu(linear(norm(attended, layer.mlpNorm, spec), layer.up), spec.activation === 'gelu' ? 'none' : 'tanh');
   return add(attended, linear(hidden, layer.down));

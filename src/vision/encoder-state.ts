@@ -12,13 +12,16 @@ interface StepOutputs {
   readonly value: Tensor;
 }
 
+/** Keys and values of one layer, as the attention takes them. */
+interface LayerCache {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
 /** Caches of one stream. Made by `VisionEncoder.open()`; nothing is allocated after that but views. */
 export class VisionState {
   /** Whether the caches hold a whole frame. */
   valid = false;
-  /** float32 [1, P, E] a layer. */
-  readonly keys: readonly Tensor[];
-  readonly values: readonly Tensor[];
   /** float32 [P, E]. */
   readonly encoded: Float32Array;
   /** float32 [tokensPerFrame, tokenWidth] */
@@ -29,12 +32,23 @@ export class VisionState {
   readonly allRows: Int32Array;
 
   readonly #width: number;
+  readonly #heads: number;
   readonly #patchLength: number;
   readonly #layout: TokenLayout;
+  /** float32 [P, E] a layer, in the order that `#turned` says: as the two tensors over them. */
+  readonly #rowCaches: readonly LayerCache[];
+  readonly #headCaches: readonly LayerCache[];
+  /** Whether keys and values lie by heads [H, P, D] rather than by rows [P, H, D]. */
+  #turned = false;
+  /** float32 [P, E] a layer: what each row was when its layer last took it. Made when first gated. */
+  #references: readonly Float32Array[] | undefined;
+  #distance = new Float32Array();
   /** float32 [2, P, E] each, read and written in turn. */
   readonly #residual: readonly [Float32Array, Float32Array];
   readonly #query: readonly [Float32Array, Float32Array];
-  /** float32 [P, ·] each: new rows on their way into the caches. */
+  /** float32 [P, E]: what attention gave. */
+  readonly #mixed: Float32Array;
+  /** float32 [P, E] each: new rows on their way into the caches. */
   readonly #key: Float32Array;
   readonly #value: Float32Array;
   readonly #patches: Float32Array;
@@ -43,18 +57,22 @@ export class VisionState {
   constructor(spec: VisionSpec, layout: TokenLayout, tokenNumbers: number, projector: ProjectorSpec) {
     const count = spec.columns * spec.rows;
     const matrix = () => new Float32Array(count * spec.width);
-    const cache = () => Array.from({ length: spec.layers }, () => new Tensor('float32', matrix(), [1, count, spec.width]));
-    this.#width = spec.width;
+    const { width, heads } = spec;
+    const arrays = Array.from({ length: spec.layers }, () => ({ keys: matrix(), values: matrix() }));
+    const caches = (shape: readonly number[]) => arrays.map(({ keys, values }) => ({ keys: new Tensor('float32', keys, shape), values: new Tensor('float32', values, shape) }));
+    this.#width = width;
+    this.#heads = heads;
+    this.#rowCaches = caches([1, count, width]);
+    this.#headCaches = caches([1, heads, count, width / heads]);
     this.#patchLength = 3 * spec.patchPx ** 2;
     this.#layout = layout;
-    this.keys = cache();
-    this.values = cache();
     this.encoded = matrix();
     this.tokens = new Float32Array(tokenNumbers);
     this.projected = new Float32Array(projector.kind === 'mlp-pooled' ? count * projector.outputWidth : 0);
     this.allRows = Int32Array.from({ length: count }, (_, row) => row);
     this.#residual = [matrix(), matrix()];
     this.#query = [matrix(), matrix()];
+    this.#mixed = matrix();
     this.#key = matrix();
     this.#value = matrix();
     this.#patches = new Float32Array(count * this.#patchLength);
@@ -63,38 +81,90 @@ export class VisionState {
 
   /** Bytes that the state holds. */
   get bytes(): number {
-    const arrays = [...this.keys, ...this.values].map(({ data }) => data as Float32Array);
-    return [...arrays, this.encoded, this.tokens, this.projected, this.allRows, ...this.#residual, ...this.#query, this.#key, this.#value, this.#patches, this.#touched].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const arrays = this.#rowCaches.flatMap(({ keys, values }) => [keys.data as Float32Array, values.data as Float32Array]);
+    return [...arrays, ...(this.#references ?? []), this.encoded, this.tokens, this.projected, this.allRows, ...this.#residual, ...this.#query, this.#mixed, this.#key, this.#value, this.#patches, this.#touched].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
-  /** float32 [R, 3·patch²]: those rows of `patches`. */
-  gatherPatches(patches: Float32Array, rows: Int32Array): Float32Array {
-    const length = this.#patchLength;
-    for (let r = 0; r < rows.length; r++) this.#patches.set(patches.subarray(rows[r]! * length, (rows[r]! + 1) * length), r * length);
-    return this.#patches.subarray(0, rows.length * length);
+  /** float32 [count, 3·patch²]: room for the pixels of chosen patches. */
+  chosenPatches(count: number): Float32Array {
+    return this.#patches.subarray(0, count * this.#patchLength);
   }
 
-  /** Where step `step` writes: with all rows, keys and values go straight into the caches. */
-  into(step: number, count: number): StepOutputs {
-    const dense = count === this.allRows.length;
+  /** Where step `step` writes. A whole frame's keys and values go straight into the caches, by rows. */
+  into(step: number, count: number, whole: boolean): StepOutputs {
+    const { keys, values } = this.#rowCaches[step]!;
     const matrix = (array: Float32Array) => new Tensor('float32', array.subarray(0, count * this.#width), [count, this.#width]);
     return {
       residual: matrix(this.#residual[step & 1]!),
       query: matrix(this.#query[step & 1]!),
-      key: matrix(dense ? (this.keys[step]!.data as Float32Array) : this.#key),
-      value: matrix(dense ? (this.values[step]!.data as Float32Array) : this.#value),
+      key: matrix(whole ? (keys.data as Float32Array) : this.#key),
+      value: matrix(whole ? (values.data as Float32Array) : this.#value),
     };
   }
 
-  encodedInto(count: number): Tensor {
-    const array = count === this.allRows.length ? this.encoded : this.#key;
+  /** Readies the caches for a whole frame, by rows, or for some rows, by heads. */
+  arrange(whole: boolean): void {
+    if (!whole && !this.#turned) {
+      // The scratch is free between frames.
+      for (const { keys, values } of this.#headCaches) for (const { data } of [keys, values]) this.#turn(data as Float32Array);
+    }
+    this.#turned = !whole;
+  }
+
+  /** Keys and values of a layer as they lie now. */
+  cache(layer: number): LayerCache {
+    return (this.#turned ? this.#headCaches : this.#rowCaches)[layer]!;
+  }
+
+  mixedInto(count: number): Tensor {
+    return new Tensor('float32', this.#mixed.subarray(0, count * this.#width), [1, count, this.#width]);
+  }
+
+  encodedInto(count: number, whole: boolean): Tensor {
+    const array = whole ? this.encoded : this.#key;
     return new Tensor('float32', array.subarray(0, count * this.#width), [count, this.#width]);
   }
 
-  /** Moves new keys and values of a layer to their rows in its caches. */
+  /** Moves new keys and values of a layer to their rows in its caches, by heads. */
   scatterLayer(layer: number, rows: Int32Array): void {
-    scatter(this.#key, rows, this.keys[layer]!.data as Float32Array, this.#width);
-    scatter(this.#value, rows, this.values[layer]!.data as Float32Array, this.#width);
+    const { keys, values } = this.#headCaches[layer]!;
+    this.#scatterHeads(this.#key, rows, keys.data as Float32Array);
+    this.#scatterHeads(this.#value, rows, values.data as Float32Array);
+  }
+
+  /**
+   * How far each row that enters a layer is from what it was when the layer last took it, relative to that: ‖x − reference‖ / ‖reference‖.
+   * @param rows int32 [R]
+   * @returns float32 [R], overwritten by the next call
+   */
+  distances(layer: number, rows: Int32Array): Float32Array {
+    const x = this.#residual[layer & 1]!;
+    const reference = this.#referenceOf(layer);
+    const width = this.#width;
+    if (this.#distance.length < rows.length) this.#distance = new Float32Array(this.allRows.length);
+    for (let r = 0, from = 0; r < rows.length; r++) {
+      let [moved, size] = [0, 0];
+      for (let at = rows[r]! * width, end = at + width; at < end; at++, from++) {
+        const was = reference[at]!;
+        moved += (x[from]! - was) ** 2;
+        size += was * was;
+      }
+      this.#distance[r] = Math.sqrt(moved / (size || 1));
+    }
+    return this.#distance.subarray(0, rows.length);
+  }
+
+  /** What enters a layer now is its reference from now on, for those rows. */
+  refer(layer: number, rows: Int32Array): void {
+    scatter(this.#residual[layer & 1]!, rows, this.#referenceOf(layer), this.#width);
+  }
+
+  /** Closes up the rows numbered `kept` of what step `step` wrote; the others go no further. */
+  narrow(step: number, kept: Int32Array): void {
+    const width = this.#width;
+    for (const array of [this.#residual[step & 1]!, this.#query[step & 1]!]) {
+      for (let r = 0; r < kept.length; r++) array.copyWithin(r * width, kept[r]! * width, (kept[r]! + 1) * width);
+    }
   }
 
   scatterEncoded(rows: Int32Array): void {
@@ -112,6 +182,29 @@ export class VisionState {
       if (isRecomputed[patches[i]!] === 1 && shares?.[i] !== 0) this.#touched[Math.floor(i / sources)] = 1;
     }
     return this.allRows.subarray(0, count).filter((token) => this.#touched[token] === 1);
+  }
+
+  #referenceOf(layer: number): Float32Array {
+    this.#references ??= this.#rowCaches.map(() => new Float32Array(this.encoded.length));
+    return this.#references[layer]!;
+  }
+
+  /** [P, H, D] becomes [H, P, D], in place. */
+  #turn(array: Float32Array): void {
+    this.#key.set(array);
+    this.#scatterHeads(this.#key, this.allRows, array);
+  }
+
+  /** Copies row i of `from` [R, H, D] to row `rows[i]` of `to` [H, P, D]. Rows are too short for `set` to pay. */
+  #scatterHeads(from: Float32Array, rows: Int32Array, to: Float32Array): void {
+    const headWidth = this.#width / this.#heads;
+    const plane = this.allRows.length * headWidth;
+    for (let r = 0, at = 0; r < rows.length; r++) {
+      let start = rows[r]! * headWidth;
+      for (let head = 0; head < this.#heads; head++, start += plane) {
+        for (let i = 0; i < headWidth; i++) to[start + i] = from[at++]!;
+      }
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import type { PackedVision } from '../models/packed/contract.ts';
 import { readFloat32 } from '../models/packed/read-tensor.ts';
 import type { OnnxModel } from '../runtime/onnx.ts';
 import { openOnnx, Tensor } from '../runtime/onnx.ts';
-import { encoderGraph } from './encoder-graphs.ts';
+import { attentionGraph, encoderGraph } from './encoder-graphs.ts';
 import { VisionState } from './encoder-state.ts';
 import { openProjector } from './project.ts';
 import type { TokenLayout } from './projector.ts';
@@ -22,9 +22,24 @@ export interface VisionEncoderOptions {
   readonly threads: number;
 }
 
+/**
+ * The pixels of a frame, float32 [P, 3·patch²], normalised: channel, then row, then column of the patch; or what writes those of some patches when asked.
+ * `rows` int32 [R], rising; `target` float32 [R, 3·patch²].
+ */
+export type PatchSource = Float32Array | ((rows: Int32Array, target: Float32Array) => void);
+
+/**
+ * Which rows go on into a layer, by how far each is from what it was when the layer last took it.
+ * @param distance float32 [R]: ‖x − reference‖ / ‖reference‖
+ * @returns int32, rising: numbers of those that go on, among the R; nothing: all
+ */
+export type RowGate = (layer: number, rows: Int32Array, distance: Float32Array) => Int32Array | undefined;
+
 export interface EncodeOptions {
   /** int32 [R], rising: the patches to recompute; all when absent. The first frame of a stream needs all. */
   readonly rows?: Int32Array;
+  /** Narrows the rows before each layer. What stops keeps its old outputs, and the keys and values of the layers above. */
+  readonly gate?: RowGate;
   readonly signal?: AbortSignal;
 }
 
@@ -36,6 +51,10 @@ export interface EncodedFrame {
   readonly encoded: Float32Array;
   /** int32 [N], rising: the tokens that depend on a recomputed patch. */
   readonly changed: Int32Array;
+  /** int32, rising: the patches that were computed to the end. */
+  readonly rows: Int32Array;
+  /** Rows computed, summed over the layers: L · P for a whole frame. */
+  readonly patchLayers: number;
 }
 
 /** A vision transformer and projector, ready to run. One encoder serves many streams, one call at a time. */
@@ -55,10 +74,9 @@ export interface VisionEncoder extends AsyncDisposable {
   open(): VisionState;
   /**
    * Encodes one frame. A frame that fails or is aborted leaves the state invalid: the next one has to compute all rows.
-   * @param patches float32 [P, 3·patch²], normalised pixels: channel, then row, then column of the patch
    * @throws UserError for arrays of the wrong length, rows out of order or range, or rows without a whole frame before
    */
-  encode(state: VisionState, patches: Float32Array, options?: EncodeOptions): Promise<EncodedFrame>;
+  encode(state: VisionState, patches: PatchSource, options?: EncodeOptions): Promise<EncodedFrame>;
 }
 
 /** Opens the encoder; weights are read or mapped now, and nothing is computed. */
@@ -71,26 +89,49 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
   for (let step = 0; step <= spec.layers; step++) steps.push(opened.use(await openOnnx(encoderGraph(spec, packed, step).encode(), { threads, arena: false })));
   const project = opened.use(await openProjector(spec, projector, layout, packed, threads));
   const newline = packed.projector.newline && (await readFloat32(packed.projector.newline));
+  const attention = { rows: opened.use(await openOnnx(attentionGraph(spec, 'rows').encode(), { threads, arena: false })), heads: opened.use(await openOnnx(attentionGraph(spec, 'heads').encode(), { threads, arena: false })) };
   const resources = opened.move();
 
-  async function run(state: VisionState, patches: Float32Array, rows: Int32Array, signal: AbortSignal | undefined): Promise<void> {
-    const count = rows.length;
-    const dense = count === all;
-    const chosen = dense ? patches : state.gatherPatches(patches, rows);
-    let feeds: Record<string, Tensor> = { patches: new Tensor('float32', chosen, [count, patchLength]), rows: new Tensor('int32', rows, [count]) };
-    for (const [step, model] of steps.entries()) {
+  function pixelsOf(state: VisionState, source: PatchSource, rows: Int32Array): Float32Array {
+    if (typeof source !== 'function' && rows.length === all) return source;
+    const chosen = state.chosenPatches(rows.length);
+    if (typeof source === 'function') source(rows, chosen);
+    else rows.forEach((row, i) => chosen.set(source.subarray(row * patchLength, (row + 1) * patchLength), i * patchLength));
+    return chosen;
+  }
+
+  /** Returns the rows that came to the end, and how many were computed over all layers. */
+  async function run(state: VisionState, source: PatchSource, first: Int32Array, { gate, signal }: EncodeOptions, hasFrame: boolean): Promise<Pick<EncodedFrame, 'rows' | 'patchLayers'>> {
+    let rows = first;
+    let patchLayers = 0;
+    const whole = rows.length === all && (!gate || !hasFrame);
+    state.arrange(whole);
+    let feeds: Record<string, Tensor> = { patches: new Tensor('float32', pixelsOf(state, source, rows), [rows.length, patchLength]), rows: new Tensor('int32', rows, [rows.length]) };
+    for (let step = 0; step < spec.layers; step++) {
       signal?.throwIfAborted();
-      if (step === spec.layers) {
-        await model.run(feeds, { encoded: state.encodedInto(count) });
-        break;
-      }
       // Residual and query alternate between two buffers: a step reads one and writes the other.
-      const { residual, query, key, value } = state.into(step, count);
-      await model.run(feeds, { residual, query, key, value });
-      if (!dense) state.scatterLayer(step, rows);
-      feeds = { incoming: residual, queries: new Tensor('float32', query.data as Float32Array, [1, count, spec.width]), keys: state.keys[step]!, values: state.values[step]! };
+      await steps[step]!.run(feeds, { ...state.into(step, rows.length, whole) });
+      if (!whole) state.scatterLayer(step, rows);
+      if (gate) {
+        const kept = whole ? undefined : gate(step, rows, state.distances(step, rows));
+        if (kept && kept.length < rows.length) {
+          state.narrow(step, kept);
+          rows = kept.map((r) => rows[r]!);
+          if (rows.length === 0) return { rows, patchLayers };
+        }
+        state.refer(step, rows);
+      }
+      patchLayers += rows.length;
+      const { residual, query } = state.into(step, rows.length, whole);
+      const queries = new Tensor('float32', query.data as Float32Array, [1, rows.length, spec.width]);
+      const mixed = state.mixedInto(rows.length);
+      await attention[whole ? 'rows' : 'heads'].run({ queries, ...state.cache(step) }, { mixed });
+      feeds = { incoming: residual, mixed };
     }
-    if (!dense) state.scatterEncoded(rows);
+    signal?.throwIfAborted();
+    await steps[spec.layers]!.run(feeds, { encoded: state.encodedInto(rows.length, whole) });
+    if (!whole) state.scatterEncoded(rows);
+    return { rows, patchLayers };
   }
 
   return {
@@ -102,16 +143,17 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
     layout,
     ...(newline && { newline }),
     open: () => new VisionState(spec, layout, layout.count * projector.outputWidth, projector),
-    async encode(state, patches, { rows = state.allRows, signal } = {}) {
-      if (patches.length !== all * patchLength) throw new UserError('PATCHES', { what: 'wrong number of pixels for the vision encoder', got: `${patches.length} numbers`, expected: `${all} patches of ${patchLength}` });
+    async encode(state, patches, { rows = state.allRows, ...options } = {}) {
+      if (typeof patches !== 'function' && patches.length !== all * patchLength) throw new UserError('PATCHES', { what: 'wrong number of pixels for the vision encoder', got: `${patches.length} numbers`, expected: `${all} patches of ${patchLength}` });
       checkRows(rows, all, state.valid);
+      const hasFrame = state.valid;
       state.valid = false;
-      if (rows.length > 0) await run(state, patches, rows, signal);
-      signal?.throwIfAborted();
-      const changed = state.tokensOf(rows);
-      if (rows.length > 0) await project.run(state, rows, changed);
+      const computed = rows.length > 0 ? await run(state, patches, rows, options, hasFrame) : { rows, patchLayers: 0 };
+      options.signal?.throwIfAborted();
+      const changed = state.tokensOf(computed.rows);
+      if (changed.length > 0) await project.run(state, computed.rows, changed);
       state.valid = true;
-      return { tokens: state.tokens, encoded: state.encoded, changed };
+      return { tokens: state.tokens, encoded: state.encoded, changed, ...computed };
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
