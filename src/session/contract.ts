@@ -78,6 +78,8 @@ export interface Answer {
   readonly timings: AnswerTimings;
   /** The memory when the question arrived. */
   readonly memory: MemoryReport;
+  /** Slots that the end of the question looked at, summed over layers and heads, its own included: fewer than there are where a method picks. */
+  readonly slotsRead: number;
 }
 
 /** How an answer is written. What is absent comes from the checkpoint's `generation_config.json`. */

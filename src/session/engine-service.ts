@@ -16,6 +16,8 @@ export interface OpenArgument {
   readonly memoryMiB: number;
   readonly vision: string;
   readonly visionOptions: Readonly<Record<string, unknown>>;
+  /** Name under which streams that see the same frames share what the encoder makes of them, one stream after the other. */
+  readonly share?: string | undefined;
 }
 
 /** Converting and packing a checkpoint, once. */

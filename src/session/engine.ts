@@ -17,6 +17,7 @@ import { createPreprocessor, type Preprocessor } from '../vision/preprocess.ts';
 import { VisionStream, visionMethods } from '../vision/stage.ts';
 import type { GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
 import { framePieces } from './frame-pieces.ts';
+import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
 
 /** Longest answer unless the caller says otherwise. */
@@ -30,6 +31,8 @@ const maxWrapTokens = 32;
 interface Stream {
   readonly memory: Memory;
   readonly vision: VisionStream;
+  /** Set where other streams see the same frames. */
+  readonly shared: SharedFrames | undefined;
   /** Questions answered and kept in the dialogue. */
   turn: number;
   /** Frames shown since the last of them. */
@@ -55,6 +58,8 @@ export class Engine implements AsyncDisposable {
   readonly #decoder: Decoder;
   readonly #streams = new Map<number, Stream>();
   #nextStream = 0;
+  /** Of the streams that were opened last: only those of one name share at a time. */
+  #shared: SharedFrames | undefined;
 
   private constructor(info: ModelInfo, checkpoint: Checkpoint, encoder: VisionEncoder, preprocessor: Preprocessor, decoder: Decoder, resources: AsyncDisposableStack) {
     this.info = info;
@@ -101,11 +106,13 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Opens a stream with an empty memory; the number names it in later calls. */
-  async open({ memory: method, memoryOptions: options, memoryMiB, vision, visionOptions }: OpenArgument): Promise<number> {
+  async open({ memory: method, memoryOptions: options, memoryMiB, vision, visionOptions, share }: OpenArgument): Promise<number> {
     const seeing = methodNamed(await visionMethods(), 'vision', vision);
     const memory = await Memory.open(this.checkpoint.decoder.spec, { method, options, capBytes: Math.floor(memoryMiB * 2 ** 20) });
     const id = this.#nextStream++;
-    this.#streams.set(id, { memory, vision: new VisionStream(this.#encoder, seeing, visionOptions), turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, opened: false });
+    // A method that leaves patches or tokens out goes by the frames before.
+    const shared = share === undefined || vision !== 'all' ? undefined : this.#shared?.name === share ? this.#shared : (this.#shared = new SharedFrames(share));
+    this.#streams.set(id, { memory, shared, vision: new VisionStream(this.#encoder, seeing, visionOptions), turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, opened: false });
     return id;
   }
 
@@ -113,12 +120,9 @@ export class Engine implements AsyncDisposable {
   async frame(id: number, frame: Frame, signal?: AbortSignal): Promise<EngineFrame> {
     const stream = this.#stream(id);
     const abort = signal && { signal };
-    const start = performance.now();
-    const runtimeStart = onnxTime.ms;
-    const patches = this.#preprocessor.patches(frame);
-    const preprocessed = performance.now();
-    const visual = await stream.vision.see(patches, frame.timeSec, signal);
+    const { visual, ...spent } = stream.shared?.find(frame.timeSec) ?? (await this.#see(stream, frame, signal));
     const seen = performance.now();
+    const runtimeStart = onnxTime.ms;
 
     const text = this.checkpoint.prompt.stream.frame({ turn: stream.turn, framesBefore: stream.framesInTurn, timeSec: frame.timeSec });
     const pieces = framePieces(visual, text, this.#encoder.tokensPerFrame, { source: stream.frames, timeSec: frame.timeSec });
@@ -139,11 +143,22 @@ export class Engine implements AsyncDisposable {
     stream.timeSec = frame.timeSec;
     return {
       report: { index: frame.index, timeSec: frame.timeSec, pictureType: frame.pictureType, patchesRecomputed: visual.recomputed, patches: this.#encoder.patches, visualTokens: visual.places.length, memory: stream.memory.report() },
-      preprocessMs: preprocessed - start,
-      visionMs: seen - preprocessed,
+      preprocessMs: spent.preprocessMs,
+      visionMs: spent.visionMs,
       prefillMs: performance.now() - seen,
-      runtimeMs: onnxTime.ms - runtimeStart,
+      runtimeMs: spent.runtimeMs + onnxTime.ms - runtimeStart,
     };
+  }
+
+  async #see({ vision, shared }: Stream, frame: Frame, signal: AbortSignal | undefined): Promise<FrameSeen> {
+    const start = performance.now();
+    const runtimeStart = onnxTime.ms;
+    const patches = this.#preprocessor.patches(frame);
+    const preprocessed = performance.now();
+    const visual = await vision.see(patches, frame.timeSec, signal);
+    const seen: FrameSeen = { visual, preprocessMs: preprocessed - start, visionMs: performance.now() - preprocessed, runtimeMs: onnxTime.ms - runtimeStart };
+    shared?.keep(frame.timeSec, seen);
+    return seen;
   }
 
   /**
@@ -177,6 +192,7 @@ export class Engine implements AsyncDisposable {
       });
       let firstTokenMs = 0;
       let step = await writing.next();
+      const { slotsRead } = memory;
       for (; !step.done; step = await writing.next()) {
         firstTokenMs ||= performance.now() - start;
         if (step.value.text !== '') onText(step.value.text);
@@ -200,6 +216,7 @@ export class Engine implements AsyncDisposable {
         tokens: ids.length,
         finish: finish === 'length' ? 'length' : 'stop',
         memory: report,
+        slotsRead,
         prefillMs,
         firstTokenMs,
         decodeTokenMs: ids.length > 1 ? decodeMs / (ids.length - 1) : 0,

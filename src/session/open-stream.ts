@@ -22,6 +22,8 @@ const streamOptions = z.strictObject({
   /** Name of a vision method: which patches are computed anew. */
   vision: z.string().min(1).default('all'),
   visionOptions: z.record(z.string(), z.unknown()).default({}),
+  /** @internal Name under which streams that see the same frames one after the other share what the encoder makes of them. */
+  share: z.string().optional(),
   /** `auto` watches as the source gives; `manual` watches when `advanceTo` is called. */
   drive: z.enum(['auto', 'manual']).default('auto'),
 });
