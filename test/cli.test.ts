@@ -134,7 +134,7 @@ describe('thalweg', () => {
   it('ends quietly when its reader goes away, and leaves no temporary folder', async () => {
     const temporary = join(folder, 'tmp');
     await mkdir(temporary);
-    const { status, err } = await thalweg(['demo', '--duration', '3s'], { env: { TMPDIR: temporary }, onOut: (_out, _interrupt, close) => close() });
+    const { status, err } = await thalweg(['demo', '--seconds', '3'], { env: { TMPDIR: temporary }, onOut: (_out, _interrupt, close) => close() });
     expect({ status, err }).toEqual({ status: 0, err: '' });
     expect((await readdir(temporary)).filter((name) => name.startsWith('thalweg-'))).toEqual([]);
   });

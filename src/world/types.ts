@@ -160,4 +160,6 @@ export interface WorldSpec {
   readonly activities: 'one' | 'many';
   /** Test split only: make held-out colours and activities frequent in this clip, otherwise they are absent. */
   readonly heldOut: boolean;
+  /** The place of fixed and moving footage; default: as the seed has it. Cuts and walks lead through several places. */
+  readonly scene?: SceneKind;
 }

@@ -167,6 +167,20 @@ describe('what is held out', () => {
   });
 });
 
+describe('a place that was asked for', () => {
+  it('is where fixed and moving footage is taken, and the seed decides the rest', () => {
+    for (const footage of ['fixed', 'moving'] as const) {
+      for (const scene of ['street', 'shop', 'room', 'park'] as const) expect(new Set(worldOf(2, { footage, scene }).scenes.map(({ kind }) => kind))).toEqual(new Set([scene]));
+    }
+    const own = worldOf(2, { footage: 'fixed' });
+    expect(worldOf(2, { footage: 'fixed', scene: own.scenes[0]!.kind }).events).toEqual(own.events);
+  });
+
+  it('cannot be the place of footage that goes through several', () => {
+    expect(() => worldOf(1, { footage: 'cuts', scene: 'shop' })).toThrow(/fixed or moving/);
+  });
+});
+
 describe('long footage', () => {
   it.each(['fixed', 'moving', 'cuts'] as const)('plans an hour of %s within a second or so, in megabytes, and finds any moment quickly', (footage) => {
     const startMs = performance.now();

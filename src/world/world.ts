@@ -75,6 +75,7 @@ export function createWorld(spec: WorldSpec): World {
   }
   if (!Number.isSafeInteger(spec.seed)) throw new UserError('BAD_WORLD', { what: 'cannot make a world from this seed', got: String(spec.seed), expected: 'an integer' });
   if (spec.heldOut && spec.split === 'train') throw new UserError('BAD_WORLD', { what: 'held-out colours and activities belong to the test split', got: 'split "train" with heldOut' });
+  if (spec.scene !== undefined && spec.footage !== 'fixed' && spec.footage !== 'moving') throw new UserError('BAD_WORLD', { what: 'footage of several places cannot be of one', got: `footage "${spec.footage}" with scene "${spec.scene}"`, expected: 'fixed or moving footage', todo: 'leave the scene out' });
   const script = directScript(spec);
   const byId = new Map(script.actors.map((actor) => [actor.id, actor]));
   const buckets = bucketsOf(script.actors);

@@ -95,10 +95,12 @@ function cutShots(durationSec: number, random: Random): ShotPlan {
 
 /** Plans scenes and takes for a clip. */
 export function planShots(spec: WorldSpec, random: Random): ShotPlan {
-  const { durationSec, footage } = spec;
+  const { durationSec, footage, scene } = spec;
   if (footage === 'cuts') return cutShots(durationSec, random);
   if (footage === 'fixed') {
-    return { scenes: [planScene(random.pick(KINDS), 320, random)], shots: [shotOf(0, durationSec, 0, 'fixed', random, [{ timeSec: 0, x: 160 }])] };
+    // The draw comes first, so that everything else is as the seed has it.
+    const drawn = random.pick(KINDS);
+    return { scenes: [planScene(scene ?? drawn, 320, random)], shots: [shotOf(0, durationSec, 0, 'fixed', random, [{ timeSec: 0, x: 160 }])] };
   }
   const scenes: ScenePlan[] = [];
   const shots: Shot[] = [];
@@ -110,7 +112,7 @@ export function planShots(spec: WorldSpec, random: Random): ShotPlan {
     if (durationSec - endSec < 8 || (footage === 'moving' && durationSec <= LONGEST_TAKE_SEC)) endSec = durationSec;
     kind = otherKind(random, kind);
     const style = footage === 'ego' ? 'walk' : random.pick(['pan', 'handheld', 'walk'] as const);
-    const { shot, plan } = movingTake(t, endSec, scenes.length, kind, style, random);
+    const { shot, plan } = movingTake(t, endSec, scenes.length, scene ?? kind, style, random);
     scenes.push(plan);
     shots.push(shot);
     t = endSec;
