@@ -37,7 +37,7 @@ beforeAll(async () => {
   await writeCheckpointFiles(promptFolder, config, trainBpe(corpus, { vocabulary: 320, specialTokens: smolvlmTokens }));
   options = {
     maker: new URL('./clips.fixture.ts', import.meta.url).href, makerOptions: { frames: 3 }, config, promptFolder, cacheFolder: path.join(folder, 'cache'),
-    stages, clips: { from: 0, to: 5 }, framesPerClip: 3, seed: 'test',
+    stages, clips: { from: 0, to: 5 }, seed: 'test',
   };
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -71,7 +71,7 @@ describe('training clips', () => {
     const text = (said: string) => ({ kind: 'text', text: said }) as const;
     let spoken = 0;
     for (let seed = 0; seed < 20; seed++) {
-      const sample = tokenise(clip, { first: 0, count: 3 }, { turns: 1, prefixTokens: 64 }, createRandom(seed));
+      const sample = tokenise(clip, { first: 0, count: 3, stride: 1 }, {}, { turns: 1, prefixTokens: 64 }, createRandom(seed));
       if (sample.threads.length === 4 || !prompt.decode(sample.prefix.ids.filter((id) => id >= 0)).includes('red')) continue;
       spoken++;
       for (const [thread] of sample.threads) {
@@ -91,14 +91,14 @@ describe('training clips', () => {
 
   it('are made once and read from disk after; a damaged one is made again', async () => {
     // A worker that was stopped in the middle of a write leaves a part behind.
-    const names = (await readdir(options.cacheFolder)).filter((name) => name.endsWith('.clip')).sort();
+    const names = (await readdir(path.join(options.cacheFolder, 'pictures'))).filter((name) => name.endsWith('.clip')).sort();
     expect(names.length).toBeGreaterThan(1);
-    const file = path.join(options.cacheFolder, names[0]!);
+    const file = path.join(options.cacheFolder, 'pictures', names[0]!);
     const whole = await readFile(file);
     const damaged = Buffer.from(whole);
     damaged[damaged.length - 5]! ^= 1;
     await writeFile(file, damaged);
-    const untouched = path.join(options.cacheFolder, names[1]!);
+    const untouched = path.join(options.cacheFolder, 'pictures', names[1]!);
     await utimes(untouched, 1, 1);
     await using source = await openClipSource({ ...options, stages: [stages[1]!] });
     for (let i = 0; i < 5; i++) await source.next();

@@ -5,24 +5,30 @@ import { startWorker } from '../runtime/worker.ts';
 import type { ClipService, OpenClips } from './clip-worker.ts';
 import type { BatchShape } from './decoder-graph.ts';
 import type { Batch } from './optimiser.ts';
+import type { Selection } from './prompt.ts';
 import type { BatchSource } from './trainer.ts';
 import { packBatch } from './vlm-batch.ts';
 
-/** A part of the curriculum: clips of one length. */
+/** A part of the curriculum: stretches of one length. */
 export interface Stage {
   /** Batches of this stage; the last stage goes on without end. */
   readonly batches: number;
   /** Name of the graph that its batches are for. */
   readonly variant: string;
   readonly shape: BatchShape;
+  /** Stretches that are cut out of each clip; divides the batch's clips. Default 1. */
+  readonly windows?: number;
+  /** Every how manieth picture a stretch takes, drawn for each. Default 1. */
+  readonly strides?: readonly number[];
+  /** Only the first so many clips of the set. Default all. */
+  readonly clips?: number;
+  readonly selection?: Selection;
 }
 
 export interface ClipSourceOptions extends OpenClips {
   readonly stages: readonly Stage[];
   /** Numbers of the clips: `from` (inclusive) to `to` (exclusive). */
   readonly clips: { readonly from: number; readonly to: number };
-  /** Frames that every made clip has. */
-  readonly framesPerClip: number;
   readonly seed: string;
   /** Questions that stand in a clip's prefix, asked and answered, at most; default 0. */
   readonly spokenTurns?: number;
@@ -35,43 +41,74 @@ export interface ClipSource extends BatchSource, AsyncDisposable {
   readonly counts: { questions: number; dropped: number };
 }
 
-/** Opens a data worker. Clips come in a new order at every pass over them, each time with other questions first and, where a stage is shorter, another stretch. */
-export async function openClipSource(options: ClipSourceOptions): Promise<ClipSource> {
+async function openWorker({ maker, makerOptions, config, cacheFolder, promptFolder }: OpenClips): Promise<WorkerClient<ClipService>> {
   const worker: WorkerClient<ClipService> = startWorker(new URL(import.meta.url.endsWith('.ts') ? './clip-worker.ts' : './clip-worker.js', import.meta.url), 'thalweg training clips');
-  const { maker, makerOptions, config, cacheFolder, promptFolder, stages, clips, framesPerClip, seed, spokenTurns = 0, ahead = 3 } = options;
   await worker.call('open', { maker, makerOptions, config, cacheFolder, promptFolder });
+  return worker;
+}
+
+/** Makes clips that are not on disk yet, so that no batch has to wait for one. */
+export async function makeClips(options: OpenClips, range: { readonly from: number; readonly to: number }, { workers = 1, signal, onClip }: { readonly workers?: number; readonly signal?: AbortSignal; readonly onClip?: (done: number) => void } = {}): Promise<void> {
+  // Questions of a block are balanced together, in order: a worker takes whole blocks.
+  const block = 32;
+  let next = range.from;
+  let done = 0;
+  await Promise.all(
+    Array.from({ length: workers }, async () => {
+      await using worker = await openWorker(options);
+      while (next < range.to) {
+        const from = next;
+        next = Math.min(range.to, (Math.floor(from / block) + 1) * block);
+        for (let index = from, end = next; index < end && signal?.aborted !== true; index++) {
+          await worker.call('make', index);
+          onClip?.(++done);
+        }
+        if (signal?.aborted === true) return;
+      }
+    }),
+  );
+}
+
+/** Opens a data worker. Clips come in a new order at every pass over them, each time in other stretches with other questions first. */
+export async function openClipSource(options: ClipSourceOptions): Promise<ClipSource> {
+  const { config, stages, clips, seed, spokenTurns = 0, ahead = 3 } = options;
+  const worker = await openWorker(options);
   const counts = { questions: 0, dropped: 0 };
-  const total = clips.to - clips.from;
-  const orders = new Map<number, readonly number[]>();
-  const orderOf = (pass: number) => {
-    const known = orders.get(pass) ?? createRandom(`${seed} pass ${pass}`).shuffle(Array.from({ length: total }, (_, i) => clips.from + i));
-    if (orders.size > 2) orders.clear();
-    orders.set(pass, known);
+  const orders = new Map<string, readonly number[]>();
+  /** The clips of a pass over the first `total`. */
+  const orderOf = (pass: number, total: number) => {
+    const key = `${pass} of ${total}`;
+    const known = orders.get(key) ?? createRandom(`${seed} pass ${key}`).shuffle(Array.from({ length: total }, (_, i) => clips.from + i));
+    if (orders.size > 4) orders.clear();
+    orders.set(key, known);
     return known;
   };
-  /** Where in the sequence of clips a batch begins: stages may have other numbers of clips a batch. */
+  /** Stage of a batch, and how many of the stage come before it. */
   const placeOf = (batch: number) => {
-    let [left, clip] = [batch, 0];
-    for (const stage of stages.slice(0, -1)) {
-      if (left < stage.batches) return { stage, clip: clip + left * stage.shape.clips };
-      left -= stage.batches;
-      clip += stage.batches * stage.shape.clips;
-    }
-    const stage = stages.at(-1)!;
-    return { stage, clip: clip + left * stage.shape.clips };
+    let [left, number] = [batch, 0];
+    for (; number < stages.length - 1 && left >= stages[number]!.batches; number++) left -= stages[number]!.batches;
+    return { stage: stages[number]!, number, left };
   };
   const fetch = async (batch: number): Promise<Batch> => {
-    const { stage, clip } = placeOf(batch);
-    const { shape } = stage;
+    const { stage, number, left } = placeOf(batch);
+    const { shape, windows = 1, strides = [1], selection = {} } = stage;
+    const total = Math.min(stage.clips ?? Infinity, clips.to - clips.from);
+    const files = shape.clips / windows;
     const samples = await Promise.all(
-      Array.from({ length: shape.clips }, (_, i) => {
-        const at = clip + i;
-        const count = Math.min(shape.frames, framesPerClip);
-        const first = createRandom(`${seed} window ${at}`).int(0, framesPerClip - count + 1);
-        return worker.call('clip', { index: orderOf(Math.floor(at / total))[at % total]!, window: { first, count }, spoken: { turns: spokenTurns, prefixTokens: shape.prefix }, seed: `${seed} ${at}` });
+      Array.from({ length: files }, (_, i) => {
+        const at = left * files + i;
+        const name = `${seed} ${number} ${at}`;
+        const random = createRandom(`${name} windows`);
+        return worker.call('clip', {
+          index: orderOf(Math.floor(at / total), total)[at % total]!,
+          windows: Array.from({ length: windows }, () => ({ count: shape.frames, stride: random.pick(strides) })),
+          selection,
+          spoken: { turns: spokenTurns, prefixTokens: shape.prefix },
+          seed: name,
+        });
       }),
     );
-    const packed = packBatch(config, shape, samples);
+    const packed = packBatch(config, shape, samples.flat());
     counts.questions += packed.questions;
     counts.dropped += packed.dropped;
     return { variant: stage.variant, feeds: packed.feeds, measure: packed.measure };

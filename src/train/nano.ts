@@ -1,19 +1,16 @@
 // The recipe of thalweg-nano: sizes, data, schedule and curriculum in one object, and the run that follows it from nothing to a checkpoint folder.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createRandom } from '../core/random.ts';
 import type { Tensors } from '../runtime/onnx.ts';
 import { openOnnx } from '../runtime/onnx.ts';
-import { createBalance } from '../world/questions/balance.ts';
-import { askDensely } from '../world/questions/ask.ts';
-import { Viewing } from '../world/questions/viewing.ts';
-import type { Footage } from '../world/types.ts';
-import { createWorld } from '../world/world.ts';
+import type { BpeTokenizer } from './bpe.ts';
 import { smolvlmTokens, trainBpe } from './bpe.ts';
 import type { ClipSourceOptions, Stage } from './clip-source.ts';
-import { openClipSource } from './clip-source.ts';
+import { makeClips, openClipSource } from './clip-source.ts';
 import { exportCheckpoint, writeCheckpointFiles } from './export.ts';
 import type { ParameterGroup } from './optimiser.ts';
+import { writeWhole } from './safetensors-writer.ts';
 import { createParameters } from './parameters.ts';
 import type { Schedule } from './schedule.ts';
 import { evaluationGraph } from './step-graph.ts';
@@ -22,30 +19,32 @@ import { train } from './trainer.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmParameters, vlmSizes } from './vlm-config.ts';
 import { vlmForward } from './vlm-graph.ts';
-import { worldAuxiliary } from './world-clips.ts';
+import type { Selection } from './prompt.ts';
+import { lessonTexts } from './world-clips.ts';
 import type { WorldClipOptions } from './world-clips.ts';
+import { worldAuxiliary } from './world-tokens.ts';
 
 /** Everything that decides the result, beside the code. */
 export interface NanoRecipe {
   readonly config: VlmConfig;
   readonly seed: number;
-  readonly fps: number;
-  readonly footage: readonly Footage[];
-  /** Clips made for training; each is seen again with other questions. */
+  /** Clips made for training; each is seen again in other stretches, with other questions. */
   readonly trainingClips: number;
   readonly evaluationClips: number;
-  readonly questionsPerSec: number;
-  /** Worlds whose questions the tokenizer learns from. */
-  readonly tokenizerWorlds: number;
-  /** Frames of the clips, shortest first, with the share of the steps that each length gets. */
-  readonly curriculum: readonly { readonly frames: number; readonly clips: number; readonly share: number }[];
-  /** Threads of a clip and their length in tokens. */
-  readonly threads: number;
+  readonly streamSec: number;
+  readonly questionsPerTime: number;
+  /** Clips whose questions the tokenizer learns from. */
+  readonly tokenizerClips: number;
+  /** Short stretches first. */
+  readonly curriculum: readonly Lesson[];
+  /** Batches that held-out clips are judged in. */
+  readonly evaluation: Omit<Lesson, 'steps'>;
+  /** Tokens of a row of threads. */
   readonly threadLength: number;
   /** Questions of a clip that stand between its frames, asked and answered, at most, and the tokens kept free for them. */
   readonly spokenTurns: number;
   readonly spokenTokens: number;
-  readonly schedule: Schedule;
+  readonly schedule: Omit<Schedule, 'totalSteps'>;
   readonly adamw: { readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly maxGradientNorm: number };
   readonly groups: Readonly<Record<string, ParameterGroup>>;
   readonly accumulation: number;
@@ -53,30 +52,48 @@ export interface NanoRecipe {
   readonly auxiliaryWeight: number;
 }
 
+/** A part of the curriculum. */
+export interface Lesson {
+  readonly name: string;
+  readonly steps: number;
+  /** Frames of a stretch, stretches of a batch, and how many of them are cut out of one clip. */
+  readonly frames: number;
+  readonly stretches: number;
+  readonly windows: number;
+  /** Every how manieth picture: clips have two a second, walks one. */
+  readonly strides: readonly number[];
+  /** Rows of threads of a stretch. */
+  readonly rows: number;
+  /** Only the first so many clips. Default all. */
+  readonly clips?: number;
+  readonly selection?: Selection;
+}
+
 export const nanoRecipe: NanoRecipe = {
   config: {
     imagePx: 128, patchPx: 16, scale: 2,
     vision: { width: 192, layers: 4, heads: 3, mlpWidth: 576, normEpsilon: 1e-6 },
-    text: { width: 256, layers: 6, queryHeads: 4, kvHeads: 2, mlpWidth: 640, vocabulary: 1536, normEpsilon: 1e-5, ropeTheta: 10_000, contextLength: 2048 },
+    text: { width: 256, layers: 5, queryHeads: 4, kvHeads: 2, mlpWidth: 640, vocabulary: 1024, normEpsilon: 1e-5, ropeTheta: 10_000, contextLength: 2048 },
     auxiliary: worldAuxiliary,
   },
   seed: 1,
-  fps: 2,
-  footage: ['fixed', 'moving', 'cuts'],
-  trainingClips: 6000,
-  evaluationClips: 24,
-  questionsPerSec: 6,
-  tokenizerWorlds: 150,
+  trainingClips: 1600,
+  evaluationClips: 32,
+  streamSec: 48,
+  questionsPerTime: 8,
+  tokenizerClips: 96,
   curriculum: [
-    { frames: 8, clips: 4, share: 0.25 },
-    { frames: 24, clips: 2, share: 0.35 },
-    { frames: 64, clips: 1, share: 0.4 },
+    { name: 'single pictures', steps: 600, frames: 1, stretches: 32, windows: 8, strides: [1], rows: 1, clips: 160 },
+    { name: 'single pictures', steps: 3400, frames: 1, stretches: 32, windows: 8, strides: [1], rows: 1, clips: 640 },
+    { name: 'moments', steps: 3000, frames: 4, stretches: 8, windows: 4, strides: [2, 1], rows: 4, clips: 960, selection: { now: 0.5 } },
+    { name: 'scenes', steps: 4000, frames: 16, stretches: 2, windows: 1, strides: [2, 2, 1], rows: 12, selection: { now: 0.3, past: 0.6 } },
+    { name: 'whole clips', steps: 3000, frames: 48, stretches: 1, windows: 1, strides: [2, 2, 1], rows: 16, selection: { now: 0.15, past: 0.5 } },
   ],
-  threads: 24,
-  threadLength: 40,
+  evaluation: { name: 'held out', frames: 48, stretches: 1, windows: 1, strides: [2], rows: 24, selection: { now: 0, past: 0.2 } },
+  threadLength: 128,
   spokenTurns: 3,
   spokenTokens: 80,
-  schedule: { kind: 'cosine', peak: 1e-3, warmupSteps: 300, totalSteps: 40_000, finalShare: 0.05 },
+  schedule: { kind: 'trapezoid', peak: 1.5e-3, warmupSteps: 300, decaySteps: 3000, finalShare: 0.03 },
   adamw: { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, maxGradientNorm: 1 },
   groups: { matrix: { rateFactor: 1, weightDecay: 0.05 }, vector: { rateFactor: 1, weightDecay: 0 }, embedding: { rateFactor: 1, weightDecay: 0 } },
   accumulation: 1,
@@ -96,27 +113,35 @@ export interface TrainNanoOptions {
   readonly evaluateEverySteps?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  /** A clip was made, of those that must be there before training begins. */
+  readonly onClip?: (done: number, of: number) => void;
 }
 
-/** Questions about many worlds, as the dialogues that the model will read. Nothing is drawn. */
-export function* tokenizerCorpus({ seed, tokenizerWorlds, footage, questionsPerSec }: NanoRecipe): Generator<string> {
-  const balance = createBalance();
-  for (let i = 0; i < tokenizerWorlds; i++) {
-    const world = createWorld({ seed: seed + i * 104_729, split: 'train', footage: footage[i % footage.length]!, durationSec: 24, activities: 'many', heldOut: false });
-    const random = createRandom(`tokenizer ${seed} ${i}`);
-    for (const { question, answer } of askDensely(new Viewing(world), balance, random, { perTime: Math.max(1, questionsPerSec) })) yield `User: ${question}\nAssistant: ${answer}`;
-  }
+/** What is said about many clips, as the dialogues that the model will read. Nothing is drawn. */
+export function* tokenizerCorpus(recipe: NanoRecipe): Generator<string> {
+  for (const { question, answer } of lessonTexts(clipOptions(recipe, 'train'), recipe.tokenizerClips)) yield `User: ${question}\nAssistant: ${answer}`;
 }
 
 /** The curriculum as stages of batches, one graph each. */
-export function stagesOf({ config, curriculum, schedule, accumulation, threads, threadLength, spokenTokens }: NanoRecipe): Stage[] {
+export function stagesOf({ config, curriculum, accumulation, threadLength, spokenTokens }: NanoRecipe): Stage[] {
+  return curriculum.map((lesson) => ({ batches: lesson.steps * accumulation, ...stageOf(lesson, { config, threadLength, spokenTokens }) }));
+}
+
+function stageOf({ name, frames, stretches, windows, strides, rows, clips, selection }: Omit<Lesson, 'steps'>, { config, threadLength, spokenTokens }: Pick<NanoRecipe, 'config' | 'threadLength' | 'spokenTokens'>): Omit<Stage, 'batches'> {
   const { tokensPerFrame } = vlmSizes(config);
-  return curriculum.map(({ frames, clips, share }) => ({
-    batches: Math.round(share * schedule.totalSteps * accumulation),
-    variant: `${clips} clips of ${frames} frames`,
+  return {
+    variant: name,
+    windows,
+    strides,
+    ...(clips !== undefined && { clips }),
+    ...(selection && { selection }),
     // Three marker tokens a frame, and what opens the dialogue.
-    shape: { clips, frames, prefix: frames * (tokensPerFrame + 3) + 8 + spokenTokens, threads, threadLength, answers: clips * threads * Math.ceil(threadLength / 4) },
-  }));
+    shape: { clips: stretches, frames, prefix: frames * (tokensPerFrame + 3) + 8 + (frames > 1 ? spokenTokens : 0), threads: rows, threadLength, answers: stretches * rows * Math.ceil(threadLength * 0.6) },
+  };
+}
+
+function clipOptions({ seed, streamSec, questionsPerTime }: NanoRecipe, split: 'train' | 'test'): WorldClipOptions {
+  return { seed: split === 'train' ? seed : seed + 2 ** 30, split, streamSec, questionsPerTime };
 }
 
 /** Follows the recipe; calling it again with the same folder continues where it stopped. */
@@ -125,34 +150,68 @@ export async function trainNano(options: TrainNanoOptions): Promise<TrainingResu
   const { config } = recipe;
   const promptFolder = path.join(folder, 'prompt');
   await mkdir(folder, { recursive: true });
-  const tokenizer = trainBpe(tokenizerCorpus(recipe), { vocabulary: config.text.vocabulary, specialTokens: smolvlmTokens });
-  await writeCheckpointFiles(promptFolder, config, tokenizer);
+  const tokenizer = await promptOf(recipe, promptFolder);
 
   const stages = stagesOf(recipe);
-  const longest = stages.reduce((a, b) => (b.shape.frames > a.shape.frames ? b : a));
-  const clipOptions = (split: 'train' | 'test'): WorldClipOptions => ({
-    seed: split === 'train' ? recipe.seed : recipe.seed + 2 ** 30, frames: longest.shape.frames, fps: recipe.fps, footage: recipe.footage, questionsPerSec: recipe.questionsPerSec, split,
-  });
-  const sourceOptions = (split: 'train' | 'test', count: number): Omit<ClipSourceOptions, 'stages'> => ({
+  const evaluation = { batches: 0, ...stageOf(recipe.evaluation, recipe) };
+  const sourceOptions = (split: 'train' | 'test'): Omit<ClipSourceOptions, 'stages' | 'clips'> => ({
     maker: new URL(import.meta.url.endsWith('.ts') ? './world-clips.ts' : './world-clips.js', import.meta.url).href,
-    makerOptions: clipOptions(split), config, promptFolder,
-    cacheFolder: path.join(folder, 'clips', split), clips: { from: 0, to: count }, framesPerClip: longest.shape.frames, spokenTurns: recipe.spokenTurns, seed: `${recipe.seed} ${split}`,
+    makerOptions: clipOptions(recipe, split), config, promptFolder,
+    cacheFolder: path.join(folder, 'clips', split), spokenTurns: recipe.spokenTurns, seed: `${recipe.seed} ${split}`,
   });
-  await using source = await openClipSource({ ...sourceOptions('train', recipe.trainingClips), stages });
+  // Single pictures come from a few clips, so that training begins soon; the others are made beside it.
+  const range = { from: 0, to: recipe.trainingClips };
+  const first = Math.min(range.to, recipe.curriculum[0]?.clips ?? range.to);
+  await makeClips(sourceOptions('train'), { from: 0, to: first }, { workers: threads, ...(options.signal && { signal: options.signal }), onClip: (done) => options.onClip?.(done, first) });
+  await using rest = making((signal) => makeClips(sourceOptions('train'), { from: first, to: range.to }, { signal }));
+  await using source = await openClipSource({ ...sourceOptions('train'), clips: range, stages });
   const store = createParameters(vlmParameters(config), createRandom(recipe.seed));
   const forwards = new Map(stages.map(({ variant, shape }) => [variant, vlmForward(config, shape, { auxiliaryWeight: recipe.auxiliaryWeight })]));
   const result = await train(store, (variant) => forwards.get(variant)!, source, {
     ...recipe, threads, folder: path.join(folder, 'run'),
+    schedule: { ...recipe.schedule, totalSteps: recipe.curriculum.reduce((sum, { steps }) => sum + steps, 0) },
     checkpointEverySec: options.checkpointEverySec ?? 300,
     logEverySteps: options.logEverySteps ?? 20,
     evaluateEverySteps: options.evaluateEverySteps ?? 500,
-    evaluate: (weights) => heldOut(recipe, longest, sourceOptions('test', recipe.evaluationClips), weights, threads),
+    evaluate: (weights) => heldOut(recipe, evaluation, { ...sourceOptions('test'), clips: { from: 0, to: recipe.evaluationClips } }, weights, threads),
     ...(options.spinning !== undefined && { spinning: options.spinning }),
     ...(options.signal && { signal: options.signal }),
-    ...(options.onProgress && { onProgress: options.onProgress }),
+    onProgress: (progress) => {
+      rest.check();
+      options.onProgress?.(progress);
+    },
   });
   if (result.finished) await exportCheckpoint(path.join(folder, 'model'), config, tokenizer, result.weights);
   return result;
+}
+
+/** Work beside the training; ends with it, and its failure is the training's. */
+function making(start: (signal: AbortSignal) => Promise<void>): AsyncDisposable & { check(): void } {
+  const stop = new AbortController();
+  let failure: unknown;
+  const task = start(stop.signal).catch((error: unknown) => (failure = error));
+  const check = () => {
+    if (failure !== undefined) throw failure as Error;
+  };
+  return {
+    check,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await task;
+      check();
+    },
+  };
+}
+
+/** The tokenizer, trained once a folder. */
+async function promptOf(recipe: NanoRecipe, folder: string): Promise<BpeTokenizer> {
+  const file = path.join(folder, 'bpe.json');
+  const known = await readFile(file, 'utf8').catch(() => undefined);
+  if (known !== undefined) return JSON.parse(known) as BpeTokenizer;
+  const tokenizer = trainBpe(tokenizerCorpus(recipe), { vocabulary: recipe.config.text.vocabulary, specialTokens: smolvlmTokens });
+  await writeCheckpointFiles(folder, recipe.config, tokenizer);
+  await writeWhole(file, [Buffer.from(JSON.stringify(tokenizer))]);
+  return tokenizer;
 }
 
 /** Exact match, by kind of question, and loss on clips of seeds that training never sees: answers given the answer's earlier tokens. */

@@ -18,11 +18,16 @@ export async function openTrainingPrompt(folder: string, config: VlmConfig): Pro
   return createPromptFormat(tokenizer, smolvlmLayout(await openChatTemplate(folder, tokenizer.roles), tokenizer, { imageTokenId: tokenizer.idOf('<image>')!, hasVideo: false, where: folder }));
 }
 
-/** A stretch of a clip: frames `first` to `first + count`. */
+/** A stretch of a clip: pictures `first`, `first + stride`, … up to `count` of them, or as many as there are. */
 export interface Window {
-  readonly first: number;
+  /** Default: drawn, so that as many fit as can. */
+  readonly first?: number;
   readonly count: number;
+  readonly stride: number;
 }
+
+/** Share of the threads of each label that come into question, 0–1; labels that are not named all do. */
+export type Selection = Readonly<Record<string, number>>;
 
 /** How much of the dialogue stands in the prefix itself. */
 export interface SpokenLimits {
@@ -32,7 +37,7 @@ export interface SpokenLimits {
   readonly prefixTokens: number;
 }
 
-export type ClipTokeniser = (clip: StoredClip, window: Window, limits: SpokenLimits, random: Random) => ClipSample;
+export type ClipTokeniser = (clip: StoredClip, window: Window, selection: Selection, limits: SpokenLimits, random: Random) => ClipSample;
 
 /** Texts whose tokens are kept: most questions come again and again. */
 const textsKept = 50_000;
@@ -57,19 +62,24 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
     ({ turn, framesBefore, text }: StreamPlace & { readonly text: string }) => `${firstOrLater(turn)} ${firstOrLater(framesBefore)} ${text}`,
     ({ text, ...place }) => Int32Array.from(partIds(stream.question(text, place))),
   );
-  return (clip, { first, count }, limits, random) => {
-    const timesSec = clip.timesSec.slice(first, first + count);
-    const [startSec, endSec] = [timesSec[0]!, timesSec[timesSec.length - 1]! + (clip.timesSec.length > 1 ? clip.timesSec[1]! - clip.timesSec[0]! : 1)];
-    const usable = clip.threads.filter((thread) => thread.every(({ timeSec, evidenceSec }) => timeSec >= startSec && timeSec < endSec && evidenceSec >= startSec - 1e-6));
+  return (clip, { first: given, count: wished, stride }, selection, limits, random) => {
+    const all = clip.timesSec;
+    const count = Math.min(wished, Math.ceil(all.length / stride));
+    const first = given ?? random.int(0, all.length - (count - 1) * stride);
+    const pictures = Array.from({ length: count }, (_, i) => first + i * stride);
+    const timesSec = pictures.map((i) => all[i]!);
+    const step = (all.length > 1 ? all[1]! - all[0]! : 1) * stride;
+    const [startSec, endSec] = [timesSec[0]!, timesSec[count - 1]! + step];
+    const usable = clip.threads.filter((thread) => thread.every(({ timeSec, evidenceSec }) => timeSec >= startSec - 1e-6 && timeSec < endSec - 1e-6 && evidenceSec >= startSec - 1e-6) && random.next() < (selection[thread.at(-1)!.label] ?? 1));
     const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
     const ordered = random.shuffle(usable);
     const relative = timesSec.map((timeSec) => timeSec - startSec);
     let spoken: SpokenTurn[] = [];
     let prefix = streamPrefix(cached, relative, tokensPerFrame);
-    const wanted = random.int(0, limits.turns + 1);
+    const asked = random.int(0, limits.turns + 1);
     const said = new Set<readonly TextTurn[]>();
     for (const thread of ordered) {
-      if (said.size >= wanted) break;
+      if (said.size >= asked) break;
       const turns = thread.map(({ timeSec, question, answer }) => ({ frames: framesAt(timeSec), question, answer }));
       const next = [...spoken, ...turns].sort((a, b) => a.frames - b.frames);
       const longer = streamPrefix(cached, relative, tokensPerFrame, next);
@@ -77,20 +87,26 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
       [spoken, prefix] = [next, longer];
       said.add(thread);
     }
-    const part = (values: Float32Array) => values.subarray(first * width, (first + count) * width);
+    /** Rows of some of the pictures; without a copy where they follow each other. */
+    const part = <T extends Uint8Array | Float32Array>(values: T, size: number): T => {
+      if (stride === 1) return values.subarray(first * size, (first + count) * size) as T;
+      const chosen = new (values.constructor as new (length: number) => T)(count * size);
+      pictures.forEach((picture, i) => chosen.set(values.subarray(picture * size, (picture + 1) * size), i * size));
+      return chosen;
+    };
     return {
-      patches: clip.patches.subarray(first * frameBytes, (first + count) * frameBytes),
+      patches: part(clip.patches, frameBytes),
       prefix,
       threads: ordered.filter((thread) => !said.has(thread)).map((thread): Thread =>
-        thread.map(({ timeSec, question, answer, label }, i): ClipTurn => {
+        thread.map(({ timeSec, question, answer, label, weight }, i): ClipTurn => {
           const frames = framesAt(timeSec);
           const before = spoken.filter((turn) => turn.frames <= frames);
           // All frames stand in the prefix, before the thread: its later turns follow the answer before them, which brought the end mark.
           const place = i > 0 ? { turn: before.length + i, framesBefore: 0 } : { turn: before.length, framesBefore: frames - (before[before.length - 1]?.frames ?? 0) };
-          return { frames, label, prompt: questionOf({ ...place, text: question }), answer: answerOf(answer) };
+          return { frames, label, prompt: questionOf({ ...place, text: question }), answer: answerOf(answer), ...(weight !== undefined && { weight }) };
         }),
       ),
-      ...(clip.auxiliary && width > 0 && { auxiliary: { targets: part(clip.auxiliary.targets), weights: part(clip.auxiliary.weights) } }),
+      ...(clip.auxiliary && width > 0 && { auxiliary: { targets: part(clip.auxiliary.targets, width), weights: part(clip.auxiliary.weights, width) } }),
     };
   };
 }

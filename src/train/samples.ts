@@ -10,23 +10,32 @@ export interface TextTurn {
   readonly label: string;
   /** The earliest moment that must have been seen to know the answer. */
   readonly evidenceSec: number;
+  /** Share in the loss beside other turns; default 1. */
+  readonly weight?: number;
 }
 
-/** One clip, made. */
-export interface MadeClip {
-  /** In time order; as many as frames. */
+/** Dialogues: the turns of one follow one another, and see no others. */
+export type TextThread = readonly TextTurn[];
+
+/** The costly part of a clip: drawn, coded, decoded and resized. */
+export interface ClipPictures {
+  /** In time order; as many as frames, equally far apart. */
   readonly timesSec: readonly number[];
   /** Each uint8 [imagePx, imagePx, 3], through the preprocessing that the model has when it watches. */
   readonly frames: readonly Uint8Array[];
-  /** Dialogues: the turns of one follow one another, and see no others. */
-  readonly threads: readonly (readonly TextTurn[])[];
+}
+
+/** What is known of a clip. */
+export interface ClipTruth {
+  readonly threads: readonly TextThread[];
   /** float32 [frames · tokensPerFrame, labels + numbers] both, where the configuration has auxiliary heads. */
   readonly auxiliary?: { readonly targets: Float32Array; readonly weights: Float32Array };
 }
 
 /** Makes the clips of a training set, numbered from 0: the same number gives the same clip, in any order, in any process. */
 export interface ClipMaker {
-  make(index: number): Promise<MadeClip>;
+  pictures(index: number): Promise<ClipPictures>;
+  truth(index: number): Promise<ClipTruth> | ClipTruth;
 }
 
 /**

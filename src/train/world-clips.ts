@@ -6,131 +6,106 @@ import { openVideoWriter } from '../runtime/media-writer.ts';
 import { openSource } from '../source/open-source.ts';
 import { createPreprocessor } from '../vision/preprocess.ts';
 import { createBalance } from '../world/questions/balance.ts';
-import type { Balance } from '../world/questions/balance.ts';
-import { askDensely } from '../world/questions/ask.ts';
-import { Viewing } from '../world/questions/viewing.ts';
 import { createRenderer } from '../world/render.ts';
-import type { ActorClass, ColourName, Footage } from '../world/types.ts';
+import type { WorldSpec } from '../world/types.ts';
 import { createWorld } from '../world/world.ts';
 import type { World } from '../world/world.ts';
-import type { MadeClip, OpenClipMaker, TextTurn } from './samples.ts';
+import type { OpenClipMaker, TextThread, TextTurn } from './samples.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmSizes } from './vlm-config.ts';
+import { createOptionPools, lessonsOf } from './world-lessons.ts';
+import { tokenTruth, view } from './world-tokens.ts';
 
 export interface WorldClipOptions {
   readonly seed: number;
-  readonly frames: number;
-  /** Frames a second that the model sees. */
-  readonly fps: number;
-  /** Kinds of footage, taken in turn. */
-  readonly footage: readonly Footage[];
-  /** Questions at each second asked about. */
-  readonly questionsPerSec: number;
   readonly split: 'train' | 'test';
+  /** Length of clips with questions in mid-stream. */
+  readonly streamSec: number;
+  /** Questions at each half second. */
+  readonly questionsPerTime: number;
 }
+
+/** What a clip is for: each kind of footage with questions in mid-stream, walks with questions about the whole, short scenes to describe. */
+type ClipKind = 'stream' | 'ego' | 'caption';
 
 /** Clips whose answers are balanced together. */
 const blockClips = 32;
-const classes: readonly ActorClass[] = ['person', 'car', 'bicycle', 'dog', 'bag', 'box', 'door', 'lamp'];
-const colours: readonly ColourName[] = ['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'brown', 'black', 'white'];
-/** Size of the pictures that truth is given in. */
-const view = { widthPx: 320, heightPx: 240 };
 
-/** Labels of each visual token: class present, colour present, person moving, lamp or door on; numbers: box of the largest thing there. */
-export const worldAuxiliary = { labels: classes.length + colours.length + 3, numbers: 4 } as const;
-
-/** Footage by number, so that every kind has the same share. */
-function worldOf(index: number, { seed, frames, fps, footage, split }: WorldClipOptions): World {
-  const durationSec = Math.max(1, frames / fps);
-  return createWorld({ seed: (seed + index * 7919) % 2 ** 31, split, footage: footage[index % footage.length]!, durationSec, activities: 'many', heldOut: false });
+/** Kinds in a fixed turn, so that every stretch of numbers has the same shares; sizes and footage are drawn by number. */
+export function worldClipSpec(index: number, { seed, split, streamSec }: WorldClipOptions): { kind: ClipKind; fps: number; spec: WorldSpec } {
+  const turn = index % 8;
+  const random = createRandom(`clip ${split} ${seed} ${index}`);
+  const worldSeed = random.int(0, 2 ** 31);
+  const spec = { seed: worldSeed, split, activities: 'many', heldOut: false } as const;
+  if (turn === 3) return { kind: 'ego', fps: 1, spec: { ...spec, footage: 'ego', durationSec: random.int(60, 181) } };
+  if (turn === 7) return { kind: 'caption', fps: 2, spec: { ...spec, footage: random.pick(['fixed', 'moving']), activities: 'one', durationSec: random.int(8, 13) } };
+  return { kind: 'stream', fps: 2, spec: { ...spec, footage: (['fixed', 'moving', 'cuts'] as const)[(turn > 3 ? turn - 1 : turn) % 3]!, durationSec: streamSec } };
 }
 
-function askAbout(world: World, index: number, balance: Balance, { questionsPerSec, seed }: WorldClipOptions): (readonly TextTurn[])[] {
-  const random = createRandom(`${seed} questions ${index}`);
-  const asked = [...askDensely(new Viewing(world), balance, random, { everySec: 0.5, perTime: Math.max(1, Math.round(questionsPerSec / 2)) })];
-  return asked.map((question) => {
-    const evidenceSec = Math.min(...question.evidence.map(([from]) => from), question.timeSec);
-    const before = question.history.map((turn): TextTurn => ({ timeSec: turn.timeSec, question: turn.question, answer: turn.answer, label: 'history', evidenceSec: turn.timeSec }));
-    return [...before, { timeSec: question.timeSec, question: question.question, answer: question.answer, label: question.class, evidenceSec }];
-  });
+/** Times of a clip's pictures, in seconds. */
+function timesOf({ fps, spec }: { readonly fps: number; readonly spec: WorldSpec }): number[] {
+  return Array.from({ length: Math.max(1, Math.floor(spec.durationSec * fps)) }, (_, i) => i / fps);
 }
 
 /** Frames of the world through H.264. */
-async function throughCodec(world: World, { frames, fps }: WorldClipOptions) {
+async function throughCodec(world: World, timesSec: readonly number[], fps: number) {
   const renderer = createRenderer(world, view);
   const sink = createMemorySink();
   await using writer = await openVideoWriter({ sink, format: 'matroska', ...view, fps });
-  for (let i = 0; i < frames; i++) await writer.write(renderer.frameAt(i / fps, i).rgb, i / fps);
+  for (const [i, timeSec] of timesSec.entries()) await writer.write(renderer.frameAt(timeSec, i).rgb, timeSec);
   await writer.close();
   await using source = await openSource(sink.bytes());
   const decoded = [];
   for await (const frame of source) decoded.push(frame);
-  if (decoded.length !== frames) throw new UserError('CLIP_FRAMES', { what: 'a clip lost frames on its way through the codec', got: `${decoded.length}`, expected: `${frames}` });
+  if (decoded.length !== timesSec.length) throw new UserError('CLIP_FRAMES', { what: 'a clip lost frames on its way through the codec', got: `${decoded.length}`, expected: `${timesSec.length}` });
   return decoded;
 }
 
-/** What can be seen in the square of the picture that each visual token stands for. */
-export function tokenTruth(world: World, timesSec: readonly number[], config: VlmConfig): { targets: Float32Array; weights: Float32Array } {
-  const { tokenColumns, tokensPerFrame } = vlmSizes(config);
-  const width = worldAuxiliary.labels + worldAuxiliary.numbers;
-  const targets = new Float32Array(timesSec.length * tokensPerFrame * width);
-  const weights = new Float32Array(targets.length);
-  const cell = { width: view.widthPx / tokenColumns, height: view.heightPx / tokenColumns };
-  timesSec.forEach((timeSec, frame) => {
-    const { objects } = world.observe(timeSec);
-    for (let token = 0; token < tokensPerFrame; token++) {
-      const at = (frame * tokensPerFrame + token) * width;
-      weights.fill(1, at, at + worldAuxiliary.labels);
-      const [left, top] = [(token % tokenColumns) * cell.width, Math.floor(token / tokenColumns) * cell.height];
-      let largest = 0;
-      for (const { kind, colour, box, visible, pose, value } of objects) {
-        const overlap = [Math.min(left + cell.width, box[0] + box[2]) - Math.max(left, box[0]), Math.min(top + cell.height, box[1] + box[3]) - Math.max(top, box[1])] as const;
-        if (visible < 0.3 || overlap[0] <= 0 || overlap[1] <= 0) continue;
-        const area = overlap[0] * overlap[1];
-        // A sliver at the edge of the square cannot be told apart.
-        if (area < 0.08 * Math.min(cell.width * cell.height, box[2] * box[3])) continue;
-        targets[at + classes.indexOf(kind)] = 1;
-        targets[at + classes.length + colours.indexOf(colour)] = 1;
-        const states = at + classes.length + colours.length;
-        if (kind === 'person' && (pose === 'walk' || pose === 'run')) targets[states] = 1;
-        if (kind === 'person' && (pose === 'lie' || pose === 'fall')) targets[states + 1] = 1;
-        if ((kind === 'lamp' || kind === 'door') && value > 0.5) targets[states + 2] = 1;
-        if (area <= largest) continue;
-        largest = area;
-        targets.set([box[0] / view.widthPx, box[1] / view.heightPx, box[2] / view.widthPx, box[3] / view.heightPx], at + worldAuxiliary.labels);
-        weights.fill(1, at + worldAuxiliary.labels, at + width);
-      }
+/** Resizes as the model's image processor will. */
+function resizer(config: VlmConfig) {
+  const square = { widthPx: config.imagePx, heightPx: config.imagePx };
+  const image = { resize: { kind: 'longest-edge-then-square', longestEdgePx: config.imagePx }, ...square, resample: 'lanczos', rescale: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
+  const { columns } = vlmSizes(config);
+  return createPreprocessor(image, { patchPx: config.patchPx, columns, rows: columns });
+}
+
+/** Opens the lessons of a set of clips: those of a clip depend on those of its block's clips before, and are asked again in order where they were not asked here. */
+function openLessons(options: WorldClipOptions): (index: number) => readonly TextThread[] {
+  const newBlock = (number: number) => ({ number, next: number * blockClips, balance: createBalance(), pools: createOptionPools() });
+  let block = newBlock(0);
+  return (index) => {
+    const number = Math.floor(index / blockClips);
+    if (block.number !== number || block.next > index) block = newBlock(number);
+    let threads: readonly TextThread[] = [];
+    for (; block.next <= index; block.next++) {
+      const clip = worldClipSpec(block.next, options);
+      const random = createRandom(`lessons ${options.split} ${options.seed} ${block.next}`);
+      threads = lessonsOf(clip.kind, createWorld(clip.spec), timesOf(clip), { balance: block.balance, pools: block.pools, questionsPerTime: options.questionsPerTime }, random);
     }
-  });
-  return { targets, weights };
+    return threads;
+  };
+}
+
+/** All that is said about the first clips of a set; nothing is drawn. */
+export function* lessonTexts(options: WorldClipOptions, clips: number): Generator<TextTurn> {
+  const lessons = openLessons(options);
+  for (let index = 0; index < clips; index++) for (const thread of lessons(index)) yield* thread;
 }
 
 const open: OpenClipMaker = (config, given) => {
   const options = given as WorldClipOptions;
-  const square = { widthPx: config.imagePx, heightPx: config.imagePx };
-  const image = { resize: { kind: 'longest-edge-then-square', longestEdgePx: config.imagePx }, ...square, resample: 'lanczos', rescale: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
-  const side = vlmSizes(config).columns;
-  const preprocessor = createPreprocessor(image, { patchPx: config.patchPx, columns: side, rows: side });
-  let block = { number: -1, next: 0, balance: createBalance() };
-  /** Questions depend on those of the block's clips before: asked again in order where they were not asked here. */
-  const questionsOf = (index: number) => {
-    const number = Math.floor(index / blockClips);
-    if (block.number !== number || block.next > index) block = { number, next: number * blockClips, balance: createBalance() };
-    let threads: (readonly TextTurn[])[] = [];
-    for (; block.next <= index; block.next++) threads = askAbout(worldOf(block.next, options), block.next, block.balance, options);
-    return threads;
-  };
+  const preprocessor = resizer(config);
+  const threadsOf = openLessons(options);
   return {
-    async make(index): Promise<MadeClip> {
-      const world = worldOf(index, options);
-      const timesSec = Array.from({ length: options.frames }, (_, i) => i / options.fps);
-      const decoded = await throughCodec(world, options);
-      return {
-        timesSec,
-        frames: decoded.map((frame) => preprocessor.resized(frame).rgb.slice()),
-        threads: questionsOf(index),
-        ...(config.auxiliary && { auxiliary: tokenTruth(world, timesSec, config) }),
-      };
+    async pictures(index) {
+      const clip = worldClipSpec(index, options);
+      const timesSec = timesOf(clip);
+      const decoded = await throughCodec(createWorld(clip.spec), timesSec, clip.fps);
+      return { timesSec, frames: decoded.map((frame) => preprocessor.resized(frame).rgb.slice()) };
+    },
+    truth(index) {
+      const clip = worldClipSpec(index, options);
+      return { threads: threadsOf(index), ...(config.auxiliary && { auxiliary: tokenTruth(createWorld(clip.spec), timesOf(clip), config) }) };
     },
   };
 };

@@ -1,0 +1,133 @@
+// What the built-in model is taught about a clip of the synthetic world: questions of the suites in their protocols' words, and accounts of what is there and what happened.
+import type { Random } from '../core/random.ts';
+import { captionsOf } from '../world/captions.ts';
+import { askDensely } from '../world/questions/ask.ts';
+import type { Balance } from '../world/questions/balance.ts';
+import { clauseOf } from '../world/questions/clause.ts';
+import { askEgo } from '../world/questions/ego.ts';
+import type { WorldQuestion } from '../world/questions/question.ts';
+import { DOING } from '../world/questions/simple-facts.ts';
+import { NUMBERS } from '../world/questions/template.ts';
+import { Viewing } from '../world/questions/viewing.ts';
+import type { World } from '../world/world.ts';
+import type { TextThread, TextTurn } from './samples.ts';
+
+/** Wordings of the protocols; those of the benchmark's prompts. */
+export const instructions = {
+  stream: 'Answer in one short sentence or phrase.',
+  choice: "Answer with the option's letter from the given choices directly.",
+  caption: 'Describe the video in one short sentence.',
+} as const;
+
+/** Requests that dense accounts answer: every word of theirs is learned from, where a question's answer is one word. */
+const accounts = {
+  now: ['List what is in the picture.', 'What do you see now?', 'Name everything in view.'],
+  past: ['What were the last {count} events?', 'Tell the last {count} things that happened.', 'List the last {count} events in order.'],
+} as const;
+
+/** An account of so many tokens counts as one question of so many answers. */
+const accountWeight = 4;
+/** Most events that an account of the past tells. */
+const eventsTold = 5;
+/** Things that an account of the present names. */
+const thingsNamed = 8;
+
+/** Answers that came up so far, by template: wrong options are drawn from them. */
+export type OptionPools = Map<string, Set<string>>;
+export const createOptionPools = (): OptionPools => new Map();
+
+export interface LessonOptions {
+  readonly balance: Balance;
+  readonly pools: OptionPools;
+  readonly questionsPerTime: number;
+}
+
+const letters = ['A', 'B', 'C', 'D', 'E'] as const;
+
+function choiceText(question: string, options: readonly string[]): string {
+  return `${question}\n${options.map((option, i) => `${letters[i]}. ${option}`).join('\n')}\n${instructions.choice}`;
+}
+
+/** Where the middle of a thing is. */
+function sideOf(box: readonly [number, number, number, number], widthPx: number): string {
+  const x = (box[0] + box[2] / 2) / widthPx;
+  return x < 1 / 3 ? 'left' : x > 2 / 3 ? 'right' : 'middle';
+}
+
+/** "yellow person blue hat walking left, brown door closed right": from left to right. */
+export function accountOfNow(world: World, timeSec: number, widthPx = 320): string {
+  const { objects } = world.observe(timeSec);
+  const plain = objects.filter(({ visible }) => visible >= 0.4).toSorted((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]).slice(0, thingsNamed);
+  const held = (id: string) => objects.find((other) => other.holder === id && (other.kind === 'bag' || other.kind === 'box'));
+  const parts = plain.toSorted((a, b) => a.box[0] + a.box[2] / 2 - b.box[0] - b.box[2] / 2).map(({ id, kind, colour, pose, value, box }) => {
+    const side = sideOf(box, widthPx);
+    if (kind === 'lamp') return `lamp ${value > 0.5 ? 'on' : 'off'} ${side}`;
+    if (kind === 'door') return `${colour} door ${value > 0.5 ? 'open' : 'closed'} ${side}`;
+    if (kind !== 'person') return `${colour} ${kind} ${side}`;
+    const { hat } = world.actor(id).look;
+    const thing = held(id);
+    return [colour, 'person', ...(hat ? [hat, 'hat'] : []), DOING[pose] ?? pose, side, ...(thing ? ['holding', thing.kind] : [])].join(' ');
+  });
+  return [world.scenes[world.observe(timeSec).scene]!.kind, ...parts].join(', ');
+}
+
+/** A question whose evidence is the last second can be answered from the picture at that time. */
+function evidenceStart(question: WorldQuestion): number {
+  const first = Math.min(...question.evidence.map(([from]) => from), question.timeSec);
+  return first >= question.timeSec - 1.05 ? question.timeSec : first;
+}
+
+function streamThread(question: WorldQuestion, { pools }: LessonOptions, random: Random): TextThread {
+  const pool = pools.get(question.template) ?? new Set();
+  pools.set(question.template, pool.add(question.answer));
+  const wrong = [...pool].filter((answer) => answer !== question.answer);
+  const asked = { timeSec: question.timeSec, label: question.class, evidenceSec: evidenceStart(question) };
+  const form = random.next();
+  if (question.history.length === 0 && wrong.length >= 4 && form < 0.08) {
+    const options = random.shuffle([question.answer, ...random.shuffle(wrong).slice(0, 4)]);
+    return [{ ...asked, question: choiceText(question.question, options), answer: letters[options.indexOf(question.answer)]!, label: 'choice' }];
+  }
+  const text = form > 0.75 ? `${question.question}\n${instructions.stream}` : question.question;
+  const before = question.history.map((turn): TextTurn => ({ timeSec: turn.timeSec, question: turn.question, answer: turn.answer, label: 'history', evidenceSec: turn.timeSec }));
+  return [...before, { ...asked, question: text, answer: question.answer }];
+}
+
+function accountsOf(viewing: Viewing, timesSec: readonly number[], random: Random): TextThread[] {
+  const { world } = viewing;
+  const witnessed = world.events.filter((event) => event.kind !== 'stop' && viewing.witnessed(event)).toSorted((a, b) => a.endSec - b.endSec);
+  return timesSec.flatMap((timeSec): TextThread[] => {
+    const turn = (label: 'now' | 'past', question: string, answer: string, evidenceSec: number): TextThread => [{ timeSec, question, answer, label, evidenceSec, weight: accountWeight }];
+    const threads = [turn('now', random.pick(accounts.now), accountOfNow(world, timeSec), timeSec)];
+    const over = witnessed.filter((event) => event.endSec <= timeSec);
+    const count = Math.min(over.length, random.int(1, eventsTold + 1));
+    if (count > 0) {
+      const told = over.slice(-count);
+      const question = random.pick(accounts.past).replace('last {count} events', count === 1 ? 'last event' : `last ${NUMBERS[count]!} events`).replace('last {count} things that', count === 1 ? 'last thing that' : `last ${NUMBERS[count]!} things that`);
+      threads.push(turn('past', question, told.map((event) => clauseOf(world, event)).join(', '), Math.min(...told.map((event) => event.startSec))));
+    }
+    return threads;
+  });
+}
+
+/** All threads of a clip, in no particular order. */
+export function lessonsOf(kind: 'stream' | 'ego' | 'caption', world: World, timesSec: readonly number[], options: LessonOptions, random: Random): readonly TextThread[] {
+  const viewing = new Viewing(world);
+  const lastSec = timesSec.at(-1)!;
+  const threads: TextThread[] = accountsOf(viewing, timesSec, random);
+  if (kind === 'stream') {
+    const asked = askDensely(viewing, options.balance, random, { everySec: 0.5, perTime: options.questionsPerTime });
+    for (const question of asked) threads.push(streamThread(question, options, random));
+  }
+  if (kind === 'ego') {
+    // Drawn again and again: other options, other things asked about.
+    for (let round = 0; round < 8; round++) {
+      for (const { question, options: choices, correct } of askEgo(viewing, 7, random)) {
+        threads.push([{ timeSec: lastSec, question: choiceText(question, choices), answer: letters[correct]!, label: 'ego', evidenceSec: 0, weight: 2 }]);
+      }
+    }
+  }
+  if (kind === 'caption') {
+    for (const caption of captionsOf(viewing, random)) threads.push([{ timeSec: lastSec, question: instructions.caption, answer: caption, label: 'caption', evidenceSec: 0, weight: 2 }]);
+  }
+  return threads;
+}

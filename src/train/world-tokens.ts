@@ -1,0 +1,80 @@
+// Exact truth for every visual token of a picture of the synthetic world: what stands in its square, in which colour, doing what, where.
+import type { ActorClass, ColourName, Pose } from '../world/types.ts';
+import type { Seen, World } from '../world/world.ts';
+import type { VlmConfig } from './vlm-config.ts';
+import { vlmSizes } from './vlm-config.ts';
+
+const classes: readonly ActorClass[] = ['person', 'car', 'bicycle', 'dog', 'bag', 'box', 'door', 'lamp'];
+const colours: readonly ColourName[] = ['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'brown', 'black', 'white'];
+const poses: readonly (readonly Pose[])[] = [['stand'], ['walk'], ['run'], ['lie', 'fall', 'rise'], ['bend'], ['reach', 'give'], ['wave'], ['ride']];
+/** Classes whose colour has labels of its own; that of a lamp says nothing. Pairs are not labels, so that pairs held out of training stay possible. */
+const coloured = ['person', 'hat', 'vehicle', 'dog', 'thing', 'door'] as const;
+
+/** Size of the pictures that truth is given in. */
+export const view = { widthPx: 320, heightPx: 240 };
+
+/** Labels of each visual token: class, colours of persons, hats, vehicles, dogs, things and doors, poses, facing right, open or lit; numbers: box of the largest thing there. */
+export const worldAuxiliary = { labels: classes.length + coloured.length * colours.length + poses.length + 3, numbers: 4 } as const;
+
+/** A positive label is rare and counts for so much more. */
+const positiveWeight = 4;
+
+function groupOf(kind: ActorClass): (typeof coloured)[number] | null {
+  if (kind === 'person' || kind === 'dog' || kind === 'door') return kind;
+  if (kind === 'car' || kind === 'bicycle') return 'vehicle';
+  return kind === 'lamp' ? null : 'thing';
+}
+
+function labelsOf(world: World, { id, kind, colour, pose, facing, value }: Seen): number[] {
+  const colourLabel = (group: (typeof coloured)[number], name: ColourName) => classes.length + coloured.indexOf(group) * colours.length + colours.indexOf(name);
+  const firstPose = classes.length + coloured.length * colours.length;
+  const labels = [classes.indexOf(kind)];
+  const group = groupOf(kind);
+  if (group) labels.push(colourLabel(group, colour));
+  if (kind === 'person') {
+    const { hat } = world.actor(id).look;
+    if (hat) labels.push(colourLabel('hat', hat));
+    const number = poses.findIndex((names) => names.includes(pose));
+    if (number >= 0) labels.push(firstPose + number);
+    if (facing > 0) labels.push(firstPose + poses.length);
+  }
+  if (kind === 'door' && value > 0.5) labels.push(firstPose + poses.length + 1);
+  if (kind === 'lamp' && value > 0.5) labels.push(firstPose + poses.length + 2);
+  return labels;
+}
+
+/** @returns float32 [times · tokensPerFrame, labels + numbers] both */
+export function tokenTruth(world: World, timesSec: readonly number[], config: VlmConfig): { targets: Float32Array; weights: Float32Array } {
+  const { tokenColumns, tokensPerFrame } = vlmSizes(config);
+  const { labels, numbers } = worldAuxiliary;
+  const width = labels + numbers;
+  const targets = new Float32Array(timesSec.length * tokensPerFrame * width);
+  const weights = new Float32Array(targets.length);
+  const cell = { width: view.widthPx / tokenColumns, height: view.heightPx / tokenColumns };
+  timesSec.forEach((timeSec, frame) => {
+    const { objects } = world.observe(timeSec);
+    for (let token = 0; token < tokensPerFrame; token++) {
+      const at = (frame * tokensPerFrame + token) * width;
+      weights.fill(1, at, at + labels);
+      const [left, top] = [(token % tokenColumns) * cell.width, Math.floor(token / tokenColumns) * cell.height];
+      let largest = 0;
+      for (const seen of objects) {
+        const { box, visible } = seen;
+        const overlap = [Math.min(left + cell.width, box[0] + box[2]) - Math.max(left, box[0]), Math.min(top + cell.height, box[1] + box[3]) - Math.max(top, box[1])] as const;
+        if (visible < 0.3 || overlap[0] <= 0 || overlap[1] <= 0) continue;
+        const area = overlap[0] * overlap[1];
+        // A sliver at the edge of the square cannot be told apart.
+        if (area < 0.08 * Math.min(cell.width * cell.height, box[2] * box[3])) continue;
+        for (const label of labelsOf(world, seen)) {
+          targets[at + label] = 1;
+          weights[at + label] = positiveWeight;
+        }
+        if (area <= largest) continue;
+        largest = area;
+        targets.set([box[0] / view.widthPx, box[1] / view.heightPx, box[2] / view.widthPx, box[3] / view.heightPx], at + labels);
+        weights.fill(1, at + labels, at + width);
+      }
+    }
+  });
+  return { targets, weights };
+}
