@@ -10,6 +10,7 @@ export interface StreamFlags {
   readonly model: string;
   readonly precision?: 'float32' | 'w8a8' | 'w8' | 'w4';
   readonly threads?: number;
+  readonly adapter?: string;
   readonly memory: string;
   readonly memoryOption: Readonly<Record<string, unknown>>;
   readonly memoryMib: number;
@@ -29,6 +30,7 @@ export function addStreamOptions(command: Command): Command {
     .addOption(new Option('-m, --model <folder|id>', 'a checkpoint folder, a model fetched with `thalweg pull`, or the built-in `nano`').env('THALWEG_MODEL').argParser(named).default(builtInModel))
     .addOption(new Option('--precision <kind>', 'how weights and activations are stored (default: float32 for small models, else w8a8)').choices(['float32', 'w8a8', 'w8', 'w4']))
     .option('--threads <n>', 'threads that compute (default: all cores)', threads)
+    .option('--adapter <name|folder>', 'a memory adapter (DMC, DMS) to open the model with; see `thalweg inspect`', named)
     .option('--memory <method>', 'what the past is kept as; see `thalweg methods`', 'fifo')
     .option('--memory-option <name=value>', "an option of the memory's method; repeatable", pairsOf('--memory-option', 'frames=32'), {})
     .option('--memory-mib <MiB>', "hard cap on the stream's memory", positiveUpTo(2 ** 20), 1024)
@@ -92,6 +94,7 @@ export async function openFromFlags(address: string, flags: StreamFlags, { out, 
       model: flags.model,
       ...(flags.precision && { precision: flags.precision }),
       ...(flags.threads !== undefined && { threads: flags.threads }),
+      ...(flags.adapter !== undefined && { adapter: flags.adapter }),
       onProgress: ({ stage, done }) => out.progress(`${stage}: ${Math.round(done * 100)} %`),
       signal,
     },

@@ -129,7 +129,13 @@ export class Decoder implements AsyncDisposable {
   #enter(memory: Memory): void {
     if (this.#closed) throw new UserError('DECODER_CLOSED', { what: 'the decoder is closed' });
     if (this.#busy) throw new UserError('DECODER_BUSY', { what: 'the decoder is at work', expected: 'one call at a time' });
-    const { needs, adapter } = memory.method;
+    this.check(memory);
+    this.#busy = true;
+  }
+
+  /** @throws UserError when the memory's method needs what this decoder does not give */
+  check(memory: Memory): void {
+    const { needs, adapter } = memory;
     const has = this.#packed.decisions?.kind;
     if (adapter !== undefined && adapter !== has) {
       throw new UserError('ADAPTER_NEEDED', { what: `memory method ${memory.methodName} needs a model opened with a ${adapter} adapter`, got: has ? `one with a ${has} adapter` : 'one without', todo: 'open the model with such an adapter (--adapter), or choose another memory method' });
@@ -138,7 +144,6 @@ export class Decoder implements AsyncDisposable {
     if (missing.length > 0) {
       throw new UserError('DECODER_OUTPUTS', { what: `memory method ${memory.methodName} needs what this decoder does not give`, got: 'a decoder opened without it', expected: `extra: { ${missing.join(', ')} } at Decoder.open` });
     }
-    this.#busy = true;
   }
 
   async #run(memory: Memory, stretches: readonly Stretch[], count: number, logits: 'none' | 'last' | 'all', signal: AbortSignal | undefined): Promise<Float32Array | undefined> {
@@ -149,7 +154,7 @@ export class Decoder implements AsyncDisposable {
       const buffers = this.#buffers.of(count);
       memory.rotations(buffers.cosData, buffers.sinData);
       this.#bias.begin(count);
-      const received = memory.method.needs.includes('attention') ? new Array<Float32Array>(layers * kvHeads) : undefined;
+      const received = memory.needs.includes('attention') ? new Array<Float32Array>(layers * kvHeads) : undefined;
       // The last layer's queries are of use only where logits are wanted; its keys and values always.
       const last = logits === 'none' && !received ? layers - 1 : layers;
       for (let i = 0; i <= last; i++) {

@@ -23,6 +23,13 @@ export interface Stretch {
   readonly origin: TokenOrigin;
 }
 
+/** What a memory adapter was trained for. */
+export interface TrainedMemory {
+  readonly kind: 'dmc' | 'dms';
+  /** DMS: tokens for which a token that is to go stays. DMC: the most tokens that a slot averages. */
+  readonly window?: number;
+}
+
 export interface MemoryOptions {
   /** Name of a file in `methods/`. */
   readonly method: string;
@@ -30,6 +37,8 @@ export interface MemoryOptions {
   readonly options?: Readonly<Record<string, unknown>>;
   /** Hard cap on allocated bytes. Default: none. */
   readonly capBytes?: number;
+  /** What the model's memory adapter was trained for, where it has one: defaults of the method's options. */
+  readonly adapter?: TrainedMemory;
 }
 
 export interface MemoryReport {

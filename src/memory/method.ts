@@ -1,6 +1,7 @@
 // The contract of memory methods: which slots of the KV cache stay, merge or go. A method decides; the stage moves the data.
 import type { z } from 'zod';
 import type { MethodInfo } from '../core/methods.ts';
+import type { TrainedMemory } from './contract.ts';
 import type { RotaryLayout } from './rotary.ts';
 import type { SlotColumns, SlotView } from './slots.ts';
 
@@ -110,6 +111,8 @@ export interface OpenContext {
   readonly contextLength: number;
   readonly ropeTheta: number;
   readonly ropeLayout: RotaryLayout;
+  /** What the model's adapter was trained for. */
+  readonly adapter?: TrainedMemory;
   /** What `save` gave, when a memory is restored. */
   readonly saved?: unknown;
 }

@@ -4,11 +4,11 @@ import { loadMethods, methodNamed } from '../core/methods.ts';
 import { parseOptions } from '../core/options.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import { carryOut, checkPlan, type CheckedPlan } from './compact.ts';
-import type { LayerChunk, Look, MemoryMark, MemoryOptions, MemoryReport, MemorySnapshot, Stretch } from './contract.ts';
+import type { LayerChunk, Look, MemoryMark, MemoryOptions, MemoryReport, MemorySnapshot, Stretch, TrainedMemory } from './contract.ts';
 import { closedSlots, InlinePooling } from './inline-pooling.ts';
 import { KvStore } from './kv-store.ts';
 import { closeUp, renumber } from './rebase.ts';
-import type { HeadPlace, Incoming, MemoryMethod, MemoryStream, OpenContext, Plan, Projected } from './method.ts';
+import type { HeadPlace, Incoming, MemoryMethod, MemoryNeed, MemoryStream, OpenContext, Plan, Projected } from './method.ts';
 import { Rotary } from './rotary.ts';
 import { createColumns, HeadSlots, kindCode, type SlotColumns, type SlotView } from './slots.ts';
 
@@ -46,7 +46,7 @@ export class Memory implements Disposable {
   #picked: Int32Array | undefined;
   #tokens: SlotColumns = createColumns(0);
 
-  private constructor(spec: DecoderSpec, methodName: string, method: MemoryMethod, options: Readonly<Record<string, unknown>>, capBytes: number, saved: unknown) {
+  private constructor(spec: DecoderSpec, methodName: string, method: MemoryMethod, options: Readonly<Record<string, unknown>>, capBytes: number, adapter: TrainedMemory | undefined, saved: unknown) {
     this.method = method;
     this.methodName = methodName;
     this.options = options;
@@ -54,7 +54,7 @@ export class Memory implements Disposable {
     this.store = new KvStore(spec, capBytes);
     this.rotary = new Rotary({ headWidth: spec.headWidth, theta: spec.ropeTheta, layout: spec.ropeLayout });
     this.#pooling = new InlinePooling(spec.headWidth, this.rotary);
-    const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ropeTheta: spec.ropeTheta, ropeLayout: spec.ropeLayout, ...(saved !== undefined && { saved }) };
+    const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ropeTheta: spec.ropeTheta, ropeLayout: spec.ropeLayout, ...(adapter && { adapter }), ...(saved !== undefined && { saved }) };
     this.#stream = method.open(options, context);
   }
 
@@ -62,15 +62,15 @@ export class Memory implements Disposable {
    * Opens an empty memory for a decoder of that shape.
    * @throws UserError for an unknown method or wrong options
    */
-  static async open(spec: DecoderSpec, { method, options = {}, capBytes = Infinity }: MemoryOptions, saved?: unknown): Promise<Memory> {
+  static async open(spec: DecoderSpec, { method, ...rest }: MemoryOptions, saved?: unknown): Promise<Memory> {
     const found = methodNamed(await memoryMethods(), 'memory', method);
-    return Memory.with(spec, method, found, { options, capBytes }, saved);
+    return Memory.with(spec, method, found, rest, saved);
   }
 
   /** Opens a memory under a method that is not in the folder (a reader's own). */
-  static with(spec: DecoderSpec, name: string, method: MemoryMethod, { options = {}, capBytes = Infinity }: Omit<MemoryOptions, 'method'> = {}, saved?: unknown): Memory {
+  static with(spec: DecoderSpec, name: string, method: MemoryMethod, { options = {}, capBytes = Infinity, adapter }: Omit<MemoryOptions, 'method'> = {}, saved?: unknown): Memory {
     if (!(capBytes > 0)) throw new UserError('MEMORY_CAP', { what: 'the memory cap is no size', got: `${capBytes} bytes`, expected: 'a number above 0' });
-    return new Memory(spec, name, method, parseOptions(method.options, options, `memory method ${name}`), capBytes, saved);
+    return new Memory(spec, name, method, parseOptions(method.options, options, `memory method ${name}`), capBytes, adapter, saved);
   }
 
   /** Opens a memory as `save` left it. */
@@ -87,6 +87,16 @@ export class Memory implements Disposable {
   save(): MemorySnapshot {
     if (this.#chunk || this.#mark) throw new UserError('MEMORY_BUSY', { what: 'the memory cannot be saved now', got: 'a chunk or a question under way', expected: 'a memory at rest', todo: 'finish or undo the question first' });
     return { method: this.methodName, options: this.options, position: this.position, tokensSeen: this.tokensSeen, store: this.store.snapshot(), state: this.#stream.save?.() };
+  }
+
+  /** What a decoder must give to this memory. */
+  get needs(): readonly MemoryNeed[] {
+    return this.method.needs;
+  }
+
+  /** The kind of adapter that the decoder must have. */
+  get adapter(): MemoryMethod['adapter'] {
+    return this.method.adapter;
   }
 
   report(): MemoryReport {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf, ModelError } from '../core/errors.ts';
 import { loadMethods } from '../core/methods.ts';
+import { withAdapter } from './adapters.ts';
 import type { Checkpoint } from './contract.ts';
 import type { CheckpointFamily } from './family.ts';
 import { parseWith, readJsonIfPresent } from './json.ts';
@@ -19,9 +20,15 @@ export function loadFamilies(): Promise<ReadonlyMap<string, CheckpointFamily>> {
 /**
  * Checks and describes a checkpoint; weights are not read yet.
  * @param location a Hugging Face checkpoint folder (a hub snapshot with symbolic links is one), or a llama2.c model file
+ * @param options.adapter a memory adapter: a name in the checkpoint's `adapters` folder, or the path of an adapter folder
  * @throws ModelError naming what is missing, damaged or unsupported, and what is supported
  */
-export async function openCheckpoint(location: string): Promise<Checkpoint> {
+export async function openCheckpoint(location: string, { adapter }: { readonly adapter?: string } = {}): Promise<Checkpoint> {
+  const checkpoint = await openBase(location);
+  return adapter === undefined ? checkpoint : withAdapter(checkpoint, adapter);
+}
+
+async function openBase(location: string): Promise<Checkpoint> {
   const known = await loadFamilies();
   const config = await readJsonIfPresent(location, 'config.json');
   if (config === undefined) {

@@ -201,6 +201,23 @@ export interface PromptFormat {
   readonly stream: StreamFormat;
 }
 
+/** A memory adapter that a checkpoint was opened with; its replacements stand among the weights. */
+export interface Adapter {
+  readonly name: string;
+  readonly folder: string;
+  readonly kind: 'dmc' | 'dms';
+  /** Tokens for each slot, as trained for. */
+  readonly ratio: number;
+  /** DMS: tokens for which a token that is to go stays. DMC: the most tokens that a slot averages. */
+  readonly window?: number;
+  /** Notes of the training. */
+  readonly trained: Readonly<Record<string, unknown>>;
+  readonly decisions:
+    | { readonly kind: 'dmc'; readonly channel: number; readonly offset: number }
+    /** [L]: norm [E], projection [H, E] with a bias. */
+    | { readonly kind: 'dms'; readonly offset: number; readonly layers: readonly { readonly norm: NormSource; readonly project: LinearSource }[] };
+}
+
 /** A checkpoint, checked and described, its weights not yet read. */
 export interface Checkpoint {
   /** The name of the file in `models/` that understood it: `smolvlm`, `llava-onevision`, `llama2c`. */
@@ -214,4 +231,5 @@ export interface Checkpoint {
   /** Visual tokens that one frame becomes. */
   readonly tokensPerFrame: number;
   readonly parameters: number;
+  readonly adapter?: Adapter;
 }

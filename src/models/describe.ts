@@ -1,5 +1,6 @@
 // What a checkpoint is and costs, as numbers: for `thalweg inspect` and for planning a budget.
 import { stat } from 'node:fs/promises';
+import { listAdapters, type ListedAdapter } from './adapters.ts';
 import type { Checkpoint, DecoderSpec, ImageSpec, LinearSource, NormSource, ProjectorSpec, VisionSpec, WeightSource } from './contract.ts';
 
 /** Arithmetic of one frame in GFLOP; a multiplication and an addition count as two. */
@@ -27,6 +28,8 @@ export interface CheckpointDescription {
   readonly vision?: VisionSpec;
   readonly projector?: ProjectorSpec;
   readonly decoder: DecoderSpec;
+  /** Memory adapters in the checkpoint's folder. */
+  readonly adapters: readonly ListedAdapter[];
   readonly tokensPerFrame: number;
   readonly frameGflop: FrameCost;
   /** GFLOP to write one token, attention over memory left out. */
@@ -72,6 +75,7 @@ export async function describeCheckpoint(checkpoint: Checkpoint, { bytesPerValue
     bytesOnDisk: weightFiles.reduce((total, { bytes }) => total + bytes, 0),
     ...(vision !== undefined && { image: vision.image, vision: vision.spec, projector: vision.projector }),
     decoder: spec,
+    adapters: await listAdapters(checkpoint),
     tokensPerFrame,
     frameGflop: frame,
     decodeTokenGflop: (2 * (layerWeights(spec) * spec.layers + spec.vocabulary * spec.width)) / 1e9,

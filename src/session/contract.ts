@@ -130,6 +130,8 @@ export type { Precision };
 export interface ModelInfo {
   readonly folder: string;
   readonly family: string;
+  /** The memory adapter that it was opened with. */
+  readonly adapter?: { readonly name: string; readonly kind: 'dmc' | 'dms'; readonly ratio: number };
   readonly precision: Precision;
   readonly parameters: number;
   readonly tokensPerFrame: number;

@@ -4,6 +4,8 @@ import type { Answer, FrameReport, GenerationOptions, MemoryReport, ModelInfo, P
 
 export interface LoadArgument {
   readonly folder: string;
+  /** A memory adapter: its name in the checkpoint's folder, or its own folder. */
+  readonly adapter?: string;
   readonly cacheFolder: string;
   /** Absent: by the size of the model. */
   readonly precision?: Precision;

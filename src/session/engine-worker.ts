@@ -20,7 +20,8 @@ serveWorker<EngineService>(
       engine = await Engine.load({ ...argument, signal, onProgress: emit });
       return engine.info;
     },
-    open: (argument) => loaded().open(argument),
+    // A stream may need another decoder, which must not be exchanged while it works.
+    open: (argument) => turns.run(() => loaded().open(argument)),
     frame: ({ stream, frame }, { signal }) => turns.run(() => loaded().frame(stream, frame, signal)),
     ask: ({ stream, question, generation, remember }, { signal, emit }) => {
       const start = performance.now();

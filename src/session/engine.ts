@@ -2,7 +2,7 @@
 import { ModelError, UserError } from '../core/errors.ts';
 import type { Frame } from '../core/frame.ts';
 import { methodNamed } from '../core/methods.ts';
-import { Decoder, type Piece } from '../language/decoder.ts';
+import type { Decoder, Piece } from '../language/decoder.ts';
 import { generate } from '../language/generate.ts';
 import type { SamplingOptions } from '../language/sampler.ts';
 import { Memory } from '../memory/stage.ts';
@@ -16,6 +16,7 @@ import { openVisionEncoder, type VisionEncoder } from '../vision/encoder.ts';
 import { createPreprocessor, type Preprocessor } from '../vision/preprocess.ts';
 import { VisionStream, visionMethods } from '../vision/stage.ts';
 import type { GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
+import { EngineDecoder } from './engine-decoder.ts';
 import { framePieces } from './frame-pieces.ts';
 import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
@@ -55,25 +56,25 @@ export class Engine implements AsyncDisposable {
   readonly #resources: AsyncDisposableStack;
   readonly #encoder: VisionEncoder;
   readonly #preprocessor: Preprocessor;
-  readonly #decoder: Decoder;
+  readonly #decoders: EngineDecoder;
   readonly #streams = new Map<number, Stream>();
   #nextStream = 0;
   /** Of the streams that were opened last: only those of one name share at a time. */
   #shared: SharedFrames | undefined;
 
-  private constructor(info: ModelInfo, checkpoint: Checkpoint, encoder: VisionEncoder, preprocessor: Preprocessor, decoder: Decoder, resources: AsyncDisposableStack) {
+  private constructor(info: ModelInfo, checkpoint: Checkpoint, encoder: VisionEncoder, preprocessor: Preprocessor, decoders: EngineDecoder, resources: AsyncDisposableStack) {
     this.info = info;
     this.checkpoint = checkpoint;
     this.#encoder = encoder;
     this.#preprocessor = preprocessor;
-    this.#decoder = decoder;
+    this.#decoders = decoders;
     this.#resources = resources;
   }
 
   /** Opens a checkpoint, packing its weights first where the precision needs it and the cache has no pack. */
-  static async load({ folder, cacheFolder, precision: wanted, threads, signal, onProgress }: LoadOptions): Promise<Engine> {
+  static async load({ folder, adapter, cacheFolder, precision: wanted, threads, signal, onProgress }: LoadOptions): Promise<Engine> {
     const start = performance.now();
-    const checkpoint = await openCheckpoint(folder);
+    const checkpoint = await openCheckpoint(folder, adapter === undefined ? {} : { adapter });
     const { vision, decoder: text } = checkpoint;
     const precision = wanted ?? defaultPrecision(checkpoint);
     if (!vision) throw new ModelError('NO_VISION', { what: `${folder} cannot watch video`, got: `a ${checkpoint.family} model of text alone`, expected: 'a vision-language model' });
@@ -88,11 +89,12 @@ export class Engine implements AsyncDisposable {
     if (!packed.vision) throw new ModelError('NO_VISION', { what: `the pack of ${folder} has no vision encoder`, todo: 'delete the pack in the cache; it is made again' });
     const encoder = opened.use(await openVisionEncoder({ spec: vision.spec, projector: vision.projector }, packed.vision, { threads }));
     signal?.throwIfAborted();
-    const decoder = opened.use(await Decoder.open(text.spec, packed.decoder, { threads, chunkTokens: Math.max(minChunkTokens, checkpoint.tokensPerFrame + maxWrapTokens) }));
+    const decoders = opened.use(await EngineDecoder.open(text.spec, packed.decoder, { threads, chunkTokens: Math.max(minChunkTokens, checkpoint.tokensPerFrame + maxWrapTokens) }));
     const { layers, kvHeads, headWidth, contextLength } = text.spec;
     const info: ModelInfo = {
       folder,
       family: checkpoint.family,
+      ...(checkpoint.adapter && { adapter: { name: checkpoint.adapter.name, kind: checkpoint.adapter.kind, ratio: checkpoint.adapter.ratio } }),
       precision,
       parameters: checkpoint.parameters,
       tokensPerFrame: checkpoint.tokensPerFrame,
@@ -102,13 +104,18 @@ export class Engine implements AsyncDisposable {
       bytesPerToken: 2 * layers * kvHeads * headWidth * Float32Array.BYTES_PER_ELEMENT,
       openMs: performance.now() - start,
     };
-    return new Engine(info, checkpoint, encoder, createPreprocessor(vision.image, vision.spec), decoder, opened.move());
+    return new Engine(info, checkpoint, encoder, createPreprocessor(vision.image, vision.spec), decoders, opened.move());
+  }
+
+  get #decoder(): Decoder {
+    return this.#decoders.decoder;
   }
 
   /** Opens a stream with an empty memory; the number names it in later calls. */
   async open({ memory: method, memoryOptions: options, memoryMiB, vision, visionOptions, share }: OpenArgument): Promise<number> {
     const seeing = methodNamed(await visionMethods(), 'vision', vision);
-    const memory = await Memory.open(this.checkpoint.decoder.spec, { method, options, capBytes: Math.floor(memoryMiB * 2 ** 20) });
+    const memory = await Memory.open(this.checkpoint.decoder.spec, { method, options, capBytes: Math.floor(memoryMiB * 2 ** 20), ...(this.checkpoint.adapter && { adapter: this.checkpoint.adapter }) });
+    await this.#decoders.provide(memory);
     const id = this.#nextStream++;
     // A method that leaves patches or tokens out goes by the frames before.
     const shared = share === undefined || vision !== 'all' ? undefined : this.#shared?.name === share ? this.#shared : (this.#shared = new SharedFrames(share));

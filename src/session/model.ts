@@ -13,6 +13,8 @@ const modelOptions = z.strictObject({
   /** Default: `float32` for models of a few million parameters, else `w8a8`. */
   precision: z.enum(['float32', 'w8a8', 'w8', 'w4']).optional(),
   threads: z.int().min(1).max(1024).optional(),
+  /** A memory adapter (DMC, DMS): its name in the checkpoint's `adapters` folder, or the path of an adapter folder. */
+  adapter: z.string().min(1).optional(),
   /** Where converted weights are kept. */
   cache: z.string().min(1).optional(),
 });
@@ -43,7 +45,7 @@ export async function openModel({ signal, onProgress, ...given }: ModelOptions):
   try {
     const info = await engine.call(
       'load',
-      { folder, cacheFolder: options.cache ?? cacheFolder(), threads: options.threads ?? availableParallelism(), ...(options.precision && { precision: options.precision }) },
+      { folder, ...(options.adapter !== undefined && { adapter: options.adapter }), cacheFolder: options.cache ?? cacheFolder(), threads: options.threads ?? availableParallelism(), ...(options.precision && { precision: options.precision }) },
       { ...(signal && { signal }), ...(onProgress && { onReply: onProgress }) },
     );
     return { info, engine, [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose]() };

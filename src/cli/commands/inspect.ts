@@ -25,7 +25,7 @@ export default {
 };
 
 function text(description: CheckpointDescription, fps: number): string {
-  const { family, folder, parameters, dtypes, weightFiles, bytesOnDisk, image, vision, projector, decoder, tokensPerFrame, frameGflop, decodeTokenGflop, attentionGflopPerThousandTokens, memory } = description;
+  const { family, folder, parameters, dtypes, weightFiles, bytesOnDisk, image, vision, projector, decoder, tokensPerFrame, frameGflop, decodeTokenGflop, attentionGflopPerThousandTokens, memory, adapters } = description;
   const rows: (readonly [string, string])[] = [
     ['checkpoint', folder],
     ['family', family],
@@ -47,6 +47,9 @@ function text(description: CheckpointDescription, fps: number): string {
     ['a token', `${gflop(decodeTokenGflop)}, and ${gflop(attentionGflopPerThousandTokens)} for each thousand tokens in memory`],
     ['memory', `${bytes(memory.bytesPerToken)} a token${image ? `, ${bytes(memory.bytesPerFrame)} a frame, ${bytes(memory.bytesPerMinute)} a minute at ${rate(fps)}` : ''}, dense`],
   );
+  for (const { name, kind, ratio, window, fault } of adapters) {
+    rows.push(['adapter', fault === undefined ? `${name}: ${kind}, ratio ${ratio}${window === undefined ? '' : `, window ${window}`}` : `${name}: cannot be used: ${fault}`]);
+  }
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
 }

@@ -18,8 +18,8 @@ export async function packName(checkpoint: Checkpoint, precision: Precision): Pr
       return { real, size, mtimeMs };
     }),
   );
-  const { vision, decoder, family } = checkpoint;
+  const { vision, decoder, family, adapter } = checkpoint;
   const tensors = weights.map(({ name, shape, dtype, offsetBytes }) => [name, shape, dtype, offsetBytes]);
-  const described = JSON.stringify({ formatVersion, precision, family, files, tensors, vision: vision && [vision.spec, vision.projector], decoder: decoder.spec });
+  const described = JSON.stringify({ formatVersion, precision, family, files, tensors, vision: vision && [vision.spec, vision.projector], decoder: decoder.spec, adapter: adapter?.decisions.kind === 'dmc' ? adapter.decisions : undefined });
   return `${family}-${precision}-${createHash('sha256').update(described).digest('hex').slice(0, 20)}`;
 }

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { ModelError, messageOf } from '../../core/errors.ts';
 import type { Checkpoint } from '../contract.ts';
 import type { PackedModel, Precision } from './contract.ts';
+import { packDecisions } from './decisions.ts';
 import { openEmbedding } from './embedding.ts';
 import { canStayInPlace, openInPlace } from './in-place.ts';
 import type { Manifest, PackOptions } from './pack.ts';
@@ -12,8 +13,10 @@ import type { DecoderEnd, DecoderLayer, VisionEnd, VisionLayer, VisionStart } fr
 
 /** Packs the weights if need be, and opens them. float32 files are used as they are and need no pack. */
 export async function openWeights(checkpoint: Checkpoint, precision: Precision, cacheFolder: string, options: PackOptions = {}): Promise<PackedModel> {
-  if (precision === 'float32' && canStayInPlace(checkpoint)) return openInPlace(checkpoint);
-  return openPack(checkpoint, await packModel(checkpoint, precision, resolve(cacheFolder), options));
+  const decisions = checkpoint.adapter && (await packDecisions(checkpoint.adapter));
+  const open = async () => (precision === 'float32' && canStayInPlace(checkpoint) ? openInPlace(checkpoint) : openPack(checkpoint, await packModel(checkpoint, precision, resolve(cacheFolder), options)));
+  const packed = await open();
+  return decisions ? { ...packed, decoder: { ...packed.decoder, decisions } } : packed;
 }
 
 /**

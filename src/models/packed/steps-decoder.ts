@@ -17,7 +17,8 @@ const logitColumns = 4096;
 
 export function decoderSteps(checkpoint: Checkpoint): readonly Step[] {
   const { decoder } = checkpoint;
-  const layers = decoder.weights.layers.map((_, index) => layerStep(decoder, index));
+  const decisions = checkpoint.adapter?.decisions;
+  const layers = decoder.weights.layers.map((_, index) => layerStep(decoder, index, decisions?.kind === 'dmc' ? decisions.channel : undefined));
   const steps = [...layers, endStep(decoder)];
   return [{ ...steps[0]!, start: (visual) => opening(checkpoint, visual ?? new Float32Array(0)) }, ...steps.slice(1)];
 }
@@ -33,7 +34,8 @@ function opening({ decoder: { spec, weights }, prompt }: Checkpoint, visual: Flo
   return sequence;
 }
 
-function layerStep({ spec, weights }: Checkpoint['decoder'], index: number): Step {
+/** @param channel of queries and keys that attention does not see */
+function layerStep({ spec, weights }: Checkpoint['decoder'], index: number, channel: number | undefined): Step {
   const { attentionNorm, mlpNorm, query, key, value, output, gate, up, down } = weights.layers[index]!;
   const name = `decoder-${index}`;
   return {
@@ -68,7 +70,7 @@ function layerStep({ spec, weights }: Checkpoint['decoder'], index: number): Ste
           const residual = new Tensor('float32', input, [input.length / spec.width, spec.width]);
           const projected = await first.run({ residual }, noise);
           const { query: q, key: k, value: v } = projected.outputs;
-          const mixed = causalAttention(spec, q!, k!, v!);
+          const mixed = causalAttention(spec, without(q!, channel, spec), without(k!, channel, spec), v!);
           const fed = await second.run({ residual, mixed: new Tensor('float32', mixed, [residual.dims[0]!, spec.queryHeads * spec.headWidth]) }, noise);
           return { inputs: { ...projected.inputs, ...fed.inputs }, outputs: { ...projected.outputs, ...fed.outputs }, after: fed.results['after']! };
         },
@@ -76,6 +78,11 @@ function layerStep({ spec, weights }: Checkpoint['decoder'], index: number): Ste
       };
     },
   };
+}
+
+/** float32 [T, heads, D] with one channel zero. */
+function without(heads: Float32Array, channel: number | undefined, { headWidth }: DecoderSpec): Float32Array {
+  return channel === undefined ? heads : heads.map((value, i) => (i % headWidth === channel ? 0 : value));
 }
 
 /** Query heads of a group read the same value channels. */
