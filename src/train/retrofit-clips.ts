@@ -1,0 +1,178 @@
+// Retrofit data for vision-language models of any family: clips of the synthetic world, seen by the checkpoint's own encoder, with questions in its own prompt format.
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { ModelError, UserError } from '../core/errors.ts';
+import type { Frame } from '../core/frame.ts';
+import { createRandom } from '../core/random.ts';
+import type { Random } from '../core/random.ts';
+import type { Checkpoint, StreamFormat } from '../models/contract.ts';
+import { openWeights } from '../models/packed/open.ts';
+import { readSafetensorsHeader, weightSource } from '../models/safetensors.ts';
+import { createMemorySink } from '../runtime/media-sink.ts';
+import { openVideoWriter } from '../runtime/media-writer.ts';
+import { openSource } from '../source/open-source.ts';
+import type { VisionEncoder } from '../vision/encoder.ts';
+import { openVisionEncoder } from '../vision/encoder.ts';
+import type { Preprocessor } from '../vision/preprocess.ts';
+import { createPreprocessor } from '../vision/preprocess.ts';
+import { askDensely } from '../world/questions/ask.ts';
+import { createBalance } from '../world/questions/balance.ts';
+import { Viewing } from '../world/questions/viewing.ts';
+import { createRenderer } from '../world/render.ts';
+import { createWorld } from '../world/world.ts';
+import type { RetrofitData } from './retrofit-data.ts';
+import type { RetrofitShape } from './retrofit-decoder.ts';
+import type { RetrofitClip } from './retrofit-threads.ts';
+import { newlineId, packClips } from './retrofit-threads.ts';
+import { writeSafetensors } from './safetensors-writer.ts';
+import type { SpokenTurn, Thread } from './vlm-batch.ts';
+import { partIds, streamPrefix } from './vlm-batch.ts';
+
+export interface ClipDataOptions {
+  readonly seed: number;
+  /** Clips of a batch. */
+  readonly clips: number;
+  readonly frames: number;
+  readonly fps: number;
+  /** Rows for questions behind each clip, and their length in tokens. */
+  readonly threads: number;
+  readonly threadLength: number;
+  /** Questions that stand between the frames, asked and answered, at most; how many is drawn for each clip. */
+  readonly spokenTurns: number;
+  readonly trainingClips: number;
+  readonly heldOutClips: number;
+  /** Where encoded clips are kept. */
+  readonly folder: string;
+  readonly cacheFolder: string;
+  readonly onnxThreads: number;
+}
+
+interface AskedTurn {
+  /** Frames seen when it is asked. */
+  readonly frames: number;
+  readonly question: string;
+  readonly answer: string;
+}
+
+interface EncodedClip {
+  readonly visual: Float32Array;
+  readonly timesSec: readonly number[];
+  readonly threads: readonly (readonly AskedTurn[])[];
+}
+
+const footage = ['fixed', 'moving', 'cuts'] as const;
+const view = { widthPx: 320, heightPx: 240 };
+/** Tokens that one spoken turn takes, about. */
+const tokensPerTurn = 40;
+
+/** The world of a clip, through H.264 as a camera's would come. */
+async function film(seed: number, index: number, split: 'train' | 'held-out', { frames, fps }: ClipDataOptions) {
+  const random = createRandom(`retrofit clip ${split} ${seed} ${index}`);
+  const world = createWorld({ seed: random.int(0, 2 ** 31), split: split === 'train' ? 'train' : 'test', footage: footage[index % footage.length]!, durationSec: Math.max(3, frames / fps), activities: 'many', heldOut: false });
+  const renderer = createRenderer(world, view);
+  const sink = createMemorySink();
+  const timesSec = Array.from({ length: frames }, (_, i) => i / fps);
+  {
+    await using writer = await openVideoWriter({ sink, format: 'matroska', ...view, fps });
+    for (const [i, timeSec] of timesSec.entries()) await writer.write(renderer.frameAt(timeSec, i).rgb, timeSec);
+    await writer.close();
+  }
+  await using source = await openSource(sink.bytes());
+  const shown: Frame[] = [];
+  for await (const frame of source) shown.push(frame);
+  if (shown.length !== frames) throw new UserError('CLIP_FRAMES', { what: 'a clip lost frames on its way through the codec', got: `${shown.length}`, expected: `${frames}` });
+  const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
+  const turn = (said: { readonly timeSec: number; readonly question: string; readonly answer: string }): AskedTurn => ({ frames: framesAt(said.timeSec), question: said.question, answer: said.answer });
+  const asked = [...askDensely(new Viewing(world), createBalance(), random, { everySec: 0.5, perTime: 3 })].filter(({ timeSec }) => timeSec < frames / fps);
+  return { timesSec, shown, threads: asked.map((question) => [...question.history.map(turn), turn(question)]) };
+}
+
+/** Clips, encoded once and kept on disk. */
+async function encodedClip(index: number, split: 'train' | 'held-out', options: ClipDataOptions, encoder: VisionEncoder, preprocessor: Preprocessor): Promise<EncodedClip> {
+  const file = path.join(options.folder, `${split}-${options.seed}-${options.frames}at${options.fps}-${index}.safetensors`);
+  try {
+    const { tensors, metadata } = await readSafetensorsHeader(file);
+    const { timesSec, threads } = JSON.parse(metadata.get('dialogue')!) as Pick<EncodedClip, 'timesSec' | 'threads'>;
+    return { visual: await weightSource(tensors.get('visual')!).read(), timesSec, threads };
+  } catch (error) {
+    // Not made yet, or damaged: made again.
+    if (!(error instanceof ModelError)) throw error;
+  }
+  const { timesSec, shown, threads } = await film(options.seed, index, split, options);
+  const { tokensPerFrame, tokenWidth } = encoder;
+  const visual = new Float32Array(shown.length * tokensPerFrame * tokenWidth);
+  const state = encoder.open();
+  for (const [i, frame] of shown.entries()) visual.set((await encoder.encode(state, preprocessor.patches(frame))).tokens, i * tokensPerFrame * tokenWidth);
+  await writeSafetensors(file, [{ name: 'visual', dtype: 'F32', shape: [shown.length * tokensPerFrame, tokenWidth], data: visual }], { dialogue: JSON.stringify({ timesSec, threads }) });
+  return { visual, timesSec, threads };
+}
+
+/** Lays a clip out: some questions are spoken between the frames, all others stand behind the frames that they were asked after. */
+export function layOutClip(clip: EncodedClip, stream: StreamFormat, tokensPerFrame: number, spokenTurns: number, prefixTokens: number, random: Random): RetrofitClip {
+  const withNewline: StreamFormat = { ...stream, question: (text, place) => stream.question(text, place).map((part) => (part.kind === 'newline' ? { kind: 'text', ids: Int32Array.of(newlineId) } : part)) };
+  const ordered = random.shuffle(clip.threads);
+  let spoken: SpokenTurn[] = [];
+  let prefix = streamPrefix(withNewline, clip.timesSec, tokensPerFrame);
+  const said = new Set<readonly AskedTurn[]>();
+  const wanted = random.int(0, spokenTurns + 1);
+  for (const thread of ordered) {
+    if (said.size >= wanted) break;
+    const next = [...spoken, ...thread].sort((a, b) => a.frames - b.frames);
+    const longer = streamPrefix(withNewline, clip.timesSec, tokensPerFrame, next);
+    if (longer.ids.length > prefixTokens) break;
+    [spoken, prefix] = [next, longer];
+    said.add(thread);
+  }
+  const threads = ordered.filter((thread) => !said.has(thread)).map((thread): Thread =>
+    thread.map(({ frames, question, answer }, i) => {
+      const before = spoken.filter((turn) => turn.frames <= frames);
+      // The later turns of a thread follow the answer before them.
+      const place = i > 0 ? { turn: before.length + i, framesBefore: 0 } : { turn: before.length, framesBefore: frames - (before.at(-1)?.frames ?? 0) };
+      return { frames, label: '', prompt: Int32Array.from(partIds(withNewline.question(question, place))), answer: Int32Array.from([...stream.answer(answer), ...stream.answerEnd]) };
+    }),
+  );
+  return { visual: clip.visual, prefix, threads };
+}
+
+/**
+ * Opens the data; clips are made and encoded as they are asked for, and kept.
+ * @throws UserError for a model without vision
+ */
+export async function openClipData(checkpoint: Checkpoint, options: ClipDataOptions): Promise<RetrofitData> {
+  const { vision, prompt, tokensPerFrame, decoder } = checkpoint;
+  if (!vision) throw new UserError('NO_VISION', { what: `${checkpoint.folder} sees no clips`, got: `a ${checkpoint.family} model of text alone`, expected: 'a vision-language model', todo: 'retrofit it on text that it writes itself' });
+  await using opened = new AsyncDisposableStack();
+  const packed = opened.use(await openWeights(checkpoint, 'float32', options.cacheFolder, { threads: options.onnxThreads }));
+  if (!packed.vision) throw new ModelError('NO_VISION', { what: `the weights of ${checkpoint.folder} have no vision encoder` });
+  const encoder = opened.use(await openVisionEncoder({ spec: vision.spec, projector: vision.projector }, packed.vision, { threads: options.onnxThreads }));
+  const preprocessor = createPreprocessor(vision.image, vision.spec);
+  await mkdir(options.folder, { recursive: true });
+  const { clips: B, frames: F, threads: N, threadLength: T } = options;
+  const frameTokens = streamPrefix(prompt.stream, Array.from({ length: F }, (_, i) => i / options.fps), tokensPerFrame).ids.length;
+  const P = frameTokens + options.spokenTurns * tokensPerTurn;
+  const shape: RetrofitShape = { sequences: B, prefix: P, threads: N, threadLength: T, rows: B * N * Math.ceil(T / 4), visual: B * F * tokensPerFrame + 1 };
+  const newline = encoder.newline ?? new Float32Array(decoder.spec.width);
+  const orders = new Map<number, readonly number[]>();
+  const orderOf = (pass: number) => {
+    const known = orders.get(pass) ?? createRandom(`${options.seed} clips ${pass}`).shuffle(Array.from({ length: options.trainingClips }, (_, i) => i));
+    if (orders.size > 2) orders.clear();
+    orders.set(pass, known);
+    return known;
+  };
+  const resources = opened.move();
+  return {
+    shape,
+    heldOutBatches: Math.max(1, Math.floor(options.heldOutClips / B)),
+    async batch(split, index) {
+      const laidOut: RetrofitClip[] = [];
+      for (let i = 0; i < B; i++) {
+        const at = index * B + i;
+        const number = split === 'held-out' ? at % options.heldOutClips : orderOf(Math.floor(at / options.trainingClips))[at % options.trainingClips]!;
+        const clip = await encodedClip(number, split, options, encoder, preprocessor);
+        laidOut.push(layOutClip(clip, prompt.stream, tokensPerFrame, options.spokenTurns, P, createRandom(`${options.seed} ${split} layout ${at}`)));
+      }
+      return packClips(shape, decoder.spec.vocabulary, laidOut, newline);
+    },
+    [Symbol.asyncDispose]: () => resources[Symbol.asyncDispose](),
+  };
+}
