@@ -25,4 +25,5 @@ export { createWorld, type World } from './world/world.ts';
 export type * from './world/types.ts';
 export type { CheckpointDescription, FrameCost } from './models/describe.ts';
 export { inspectModel } from './session/inspect-model.ts';
+export { trainRouterOf, type RouterRunOptions, type RouterRunResult } from './train/router-run.ts';
 export * from './bench/index.ts';

@@ -27,6 +27,8 @@ export interface Frame {
   /** uint8 [height, width, 3]: red, green, blue, rows from the top, no padding; upright (rotation applied), alpha flattened on black. */
   readonly rgb: Uint8Array;
   readonly pictureType: PictureType;
+  /** Bytes that the codec spent on the picture. Absent where there is no codec. */
+  readonly codedBytes?: number;
   /** Absent where the codec exports none. */
   readonly motion?: MotionVectors;
 }

@@ -55,6 +55,8 @@ const STRICT = 'crccheck+bitstream+buffer+explode';
 const STRICT_CODECS: ReadonlySet<number> = new Set([AV_CODEC_ID_MJPEG, AV_CODEC_ID_PNG, AV_CODEC_ID_APNG, AV_CODEC_ID_JPEG2000, AV_CODEC_ID_PRORES, AV_CODEC_ID_DNXHD, AV_CODEC_ID_FFV1]);
 /** Pictures held back at most until those that they were predicted from have come out, flagged or not: the deepest reorder of H.264 and HEVC. */
 const MAX_HELD = 16;
+/** Packets whose sizes are remembered until their pictures come out. */
+const MAX_CODED = 64;
 /** A picture earlier than the one before it, by less than this, is out of order. */
 const MAX_DISORDER_SEC = 0.5;
 /** Refusals in a row after which the stream is taken to bend the standard (cameras write odd headers), and decoding turns lenient. */
@@ -104,6 +106,8 @@ export interface DecodedPicture {
   readonly timeSec: number | undefined;
   readonly durationSec: number | undefined;
   readonly pictureType: PictureType;
+  /** Bytes of the coded picture; undefined where its packet cannot be told. */
+  readonly codedBytes: number | undefined;
   toRgb(): Promise<RgbPicture>;
   motion(): MotionVectors | undefined;
 }
@@ -148,6 +152,8 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
   const unitSec = stream.timeBase.num / stream.timeBase.den;
   const secondsOf = (ticks: bigint) => (ticks === AV_NOPTS_VALUE ? undefined : Number(ticks) * unitSec);
   const damage = createDamageTracker();
+  /** Bytes of packets whose pictures have not come out yet, by time. */
+  const codedBytes = new Map<bigint, number>();
   const stats = { decodedCount: 0, damagedCount: 0, readMs: 0, decodeMs: 0, convertMs: 0 };
   const keepAll = options.damagedPictures === 'keep';
   let state: 'reading' | 'draining' | 'ended' = 'reading';
@@ -184,6 +190,9 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
       await decoder.sendPacket(null);
     } else {
       const coded = damage.packet(packet.pts, packet.isKeyframe);
+      codedBytes.set(packet.pts, packet.size);
+      // Of pictures that never come out, a few are remembered in vain.
+      if (codedBytes.size > MAX_CODED) codedBytes.delete(codedBytes.keys().next().value!);
       const cut = packet.hasFlags(AV_PKT_FLAG_CORRUPT);
       const code = cut ? INVALID_DATA : await decoder.sendPacket(packet);
       if (code === -constants.errno.ENOMEM) throw mediaErrorOf(code, `cannot decode ${name}`);
@@ -246,7 +255,10 @@ export async function openMediaReader(input: MediaInput, options: MediaReaderOpt
   function pictureOf(frame: Frame): DecodedPicture {
     const orientation = ownOrientationOf(frame) ?? streamOrientation;
     const geometry = geometryOf(frame.width, frame.height, orientation, options);
+    const bytes = codedBytes.get(frame.pts);
+    codedBytes.delete(frame.pts);
     return {
+      codedBytes: bytes,
       timeSec: secondsOf(frame.bestEffortTimestamp),
       durationSec: frame.duration > 0n ? Number(frame.duration) * unitSec : undefined,
       pictureType: PICTURE_TYPES.get(frame.pictType) ?? 'unknown',

@@ -106,7 +106,7 @@ export async function openMediaStream(parsed: ParsedAddress, bytes: Readable | U
           if (picture !== undefined) {
             lastWallSec = performance.now() / 1000;
             lastSec = place.place(picture.timeSec, picture.durationSec, lastWallSec);
-            return { timeSec: lastSec, pictureType: picture.pictureType, toRgb: () => picture.toRgb(), motion: () => picture.motion() };
+            return { timeSec: lastSec, pictureType: picture.pictureType, codedBytes: picture.codedBytes, toRgb: () => picture.toRgb(), motion: () => picture.motion() };
           }
         } catch (thrown) {
           signal.throwIfAborted();

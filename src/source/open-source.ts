@@ -130,7 +130,7 @@ function runSource(
         const aheadMs = clock.wallMs + ((timeSec - clock.mediaSec) * 1000) / options.speed - waitFromMs;
         if (aheadMs > 0) await sleep(aheadMs, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
-      await queue.push({ timeSec, widthPx, heightPx, rgb, pictureType: picture.pictureType, ...(motion === undefined ? {} : { motion }) });
+      await queue.push({ timeSec, widthPx, heightPx, rgb, pictureType: picture.pictureType, ...(picture.codedBytes !== undefined && { codedBytes: picture.codedBytes }), ...(motion === undefined ? {} : { motion }) });
       counts.waitMs += performance.now() - waitFromMs;
       signal.throwIfAborted();
     }

@@ -14,6 +14,8 @@ export interface StreamPicture {
   /** Media time, strictly increasing. */
   readonly timeSec: number;
   readonly pictureType: PictureType;
+  /** Bytes of the coded picture, where there is a codec. */
+  readonly codedBytes?: number | undefined;
   toRgb(): Promise<RgbPixels>;
   motion(): MotionVectors | undefined;
 }
