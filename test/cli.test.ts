@@ -204,8 +204,8 @@ describe('thalweg', () => {
   });
 
   it('shows help with examples for every command', async () => {
-    for (const command of ['demo', 'ask', 'watch', 'chat', 'pull', 'inspect', 'methods', 'bench', 'doctor']) {
-      const { status, out } = await thalweg([command, '--help']);
+    for (const command of ['demo', 'ask', 'watch', 'chat', 'pull', 'inspect', 'methods', 'bench', 'doctor', 'world make', 'world suite']) {
+      const { status, out } = await thalweg([...command.split(' '), '--help']);
       expect(status).toBe(0);
       expect(out).toContain('Examples:\n  ');
     }

@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly default: CliCom
   inspect: () => import('./commands/inspect.ts'),
   methods: () => import('./commands/methods.ts'),
   bench: () => import('./commands/bench.ts'),
+  world: () => import('./commands/world.ts'),
   doctor: () => import('./commands/doctor.ts'),
 };
 
@@ -42,10 +43,15 @@ export async function runProgram(): Promise<void> {
   } catch (thrown) {
     // `--help` and `--version` end this way too, with status 0.
     if (!(thrown instanceof CommanderError)) process.exitCode = reportError(thrown, json);
-    else if (thrown.exitCode !== 0) process.exitCode = reportError(usageError(thrown, Object.keys(commands)), json);
+    else if (thrown.exitCode !== 0) process.exitCode = reportError(usageError(thrown, one ? subcommands(program.commands[0]!) : Object.keys(commands)), json);
   }
   await flushOutput();
   if (outputBroken.aborted) process.exitCode = reportBrokenOutput(json);
+}
+
+/** Of a group such as `world`. */
+function subcommands(group: Command): string[] {
+  return group.commands.map((command) => `${group.name()} ${command.name()}`);
 }
 
 function usageError({ code, message }: CommanderError, names: readonly string[]): UserError {

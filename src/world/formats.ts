@@ -44,8 +44,8 @@ export function captionFile(clips: readonly CaptionClip[]): unknown {
 /** EgoSchema: the questions file, and the file of right options. */
 export function egoFiles(clips: readonly EgoClip[]): { questions: unknown; answers: Readonly<Record<string, number>> } {
   return {
-    questions: clips.map(({ id, world, question }) => ({
-      q_uid: id, question: question.question,
+    questions: clips.map(({ id, video, world, question }) => ({
+      q_uid: id, ...(video !== undefined && { video }), question: question.question,
       ...Object.fromEntries(question.options.map((option, i) => [`option ${i}`, option])),
       template: question.template, wording: question.wording, evidence: question.evidence, held_out: question.heldOut, ...about(world),
     })),

@@ -1,5 +1,5 @@
 // Tests of suites, captions, walks and files: balanced, readable by the benchmarks' own loaders, and playable.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -121,6 +121,33 @@ describe('files', () => {
 
     const [questions, answers] = await writeSuite({ kind: 'ego', clips: egoClips({ seed: 1, split: 'test', clips: 3 }) }, path.join(folder, 'ego'), { videos: false });
     expect((await loadEgoSchema(questions!, answers)).videos.length).toBe(3);
+  });
+
+  it('draws a long clip in parts: cut short it goes on, and comes out as if it had not been', async () => {
+    const world = createWorld({ seed: 9, split: 'train', footage: 'fixed', durationSec: 10, activities: 'many', heldOut: false });
+    const options = { fps: 6, partSec: 2, truthFps: 0 };
+    const whole = await writeClip(world, folder, 'uncut', options);
+    const controller = new AbortController();
+    const times: number[] = [];
+    const interrupted = writeClip(world, folder, 'cut', { ...options, signal: controller.signal, onProgress: (doneSec) => doneSec >= 5 && controller.abort() });
+    await expect(interrupted).rejects.toThrow(/abort/);
+    expect((await readdir(folder)).filter((name) => name.startsWith('cut.'))).toEqual(['cut.mp4.part']);
+    expect((await readdir(path.join(folder, 'cut.mp4.part'))).sort()).toEqual(['0000.mp4', '0001.mp4', 'parts.json']);
+    const resumed = await writeClip(world, folder, 'cut', { ...options, onProgress: (doneSec) => times.push(doneSec) });
+    expect(times[0]).toBeCloseTo(4 + 1 / 6);
+    expect(await readFile(resumed.videoPath)).toEqual(await readFile(whole.videoPath));
+    expect((await readdir(folder)).filter((name) => name.endsWith('.part'))).toEqual([]);
+    const seen: number[] = [];
+    for await (const frame of await openSource(resumed.videoPath)) seen.push(Math.round(frame.timeSec * 6));
+    expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => i));
+  });
+
+  it('leaves nothing of a clip that was interrupted, and says where it cannot write', async () => {
+    const world = createWorld({ seed: 9, split: 'train', footage: 'fixed', durationSec: 4, activities: 'many', heldOut: false });
+    const controller = new AbortController();
+    await expect(writeClip(world, path.join(folder, 'none'), 'clip', { signal: controller.signal, onProgress: () => controller.abort() })).rejects.toThrow(/abort/);
+    expect(await readdir(path.join(folder, 'none'))).toEqual([]);
+    await expect(writeClip(world, '/proc/thalweg/clips', 'clip')).rejects.toMatchObject({ code: 'OUT_NOT_WRITABLE' });
   });
 
   it('hold a video that decodes to what was drawn, and its truth', async () => {

@@ -44,6 +44,8 @@ export interface CaptionClip extends Clip {
   readonly captions: readonly string[];
 }
 export interface EgoClip extends Clip {
+  /** Id of the clip that several questions share; default: its own. */
+  readonly video?: string;
   readonly question: EgoQuestion;
 }
 
@@ -66,7 +68,8 @@ function* draw(name: string, options: SuiteOptions, footage: readonly Footage[],
   }
 }
 
-function questionCount(durationSec: number): number {
+/** How many questions a clip of this length is asked. */
+export function questionCount(durationSec: number): number {
   return durationSec <= 60 ? Math.max(4, Math.min(12, Math.round(durationSec / 4))) : Math.min(80, 12 + Math.round((durationSec - 60) / 30));
 }
 

@@ -1,13 +1,16 @@
-// Writes clips: H.264 video, exact truth as JSON, and the official annotation files of a suite.
+// Writes clips: H.264 video, exact truth as JSON, and the official annotation files of a suite. What is interrupted leaves no half file.
 import { createWriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
+import { makeFolder } from '../core/make-folder.ts';
+import type { FolderFault } from '../core/make-folder.ts';
+import { joinVideos } from '../runtime/media-join.ts';
 import { openVideoWriter } from '../runtime/media-writer.ts';
 import { ANNOTATION_NAMES, captionFile, egoFiles, streamFile } from './formats.ts';
 import { createRenderer } from './render.ts';
-import type { RenderOptions } from './render.ts';
+import type { Renderer, RenderOptions } from './render.ts';
 import { VIEW_WIDTH } from './scene/layout.ts';
 import type { CaptionClip, Clip, EgoClip, StreamClip } from './suite.ts';
 import type { World } from './world.ts';
@@ -19,6 +22,8 @@ export interface WriteOptions extends RenderOptions {
   readonly truthFps?: number;
   /** Constant rate factor of the encoder; default 23. */
   readonly crf?: number;
+  /** Longer clips are drawn in parts of this length, which an interrupted run leaves for the next; default 60. */
+  readonly partSec?: number;
   readonly signal?: AbortSignal;
   /** Called after each frame. */
   readonly onProgress?: (doneSec: number, totalSec: number) => void;
@@ -33,29 +38,98 @@ export interface WrittenClip {
 /** Frames drawn between two looks at the event loop: drawing is synchronous, and others want their turn. */
 const FRAMES_A_TURN = 8;
 
-/** Draws a world into `<folder>/<name>.mp4` and writes `<name>.truth.json` beside it. Memory does not grow with the length. */
+export const clipFault: FolderFault = { code: 'OUT_NOT_WRITABLE', purpose: 'the clips', todo: 'name another folder' };
+
+/**
+ * Draws a world into `<folder>/<name>.mp4` and writes `<name>.truth.json` beside it. Memory does not grow with the length. What is not finished
+ * is under `<name>.mp4.part`, which stays after an interrupt only where it holds whole parts of a long clip.
+ * @throws UserError where the folder cannot be made; the reason of `signal`
+ */
 export async function writeClip(world: World, folder: string, name: string, options: WriteOptions = {}): Promise<WrittenClip> {
-  const { fps = 10, crf = 23, signal, onProgress, ...render } = options;
-  await mkdir(folder, { recursive: true });
+  const { fps = 10, crf = 23, partSec = 60, signal, onProgress, truthFps, ...render } = options;
+  await makeFolder(folder, clipFault);
   const videoPath = path.join(folder, `${name}.mp4`);
   const truthPath = path.join(folder, `${name}.truth.json`);
   const renderer = createRenderer(world, render);
-  const writer = await openVideoWriter({ path: videoPath, widthPx: renderer.widthPx, heightPx: renderer.heightPx, fps, crf });
-  let frameCount = 0;
+  const drawing: Drawing = { world, renderer, fps, crf, draft: `${videoPath}.part`, signal, onProgress };
+  const isLong = world.durationSec > 2 * partSec;
+  const finishedPath = isLong ? await drawInParts(drawing, partSec, { ...render, fps, crf }) : await drawWhole(drawing);
+
+  const { widthPx, heightPx } = renderer;
+  await writeTruth(world, truthPath, truthFps ?? (world.durationSec > 600 ? Math.min(2, fps) : fps), widthPx, heightPx);
+  // The video comes last: where it is, everything is.
+  await rename(finishedPath, videoPath);
+  if (isLong) await rm(drawing.draft, { recursive: true });
+  return { videoPath, truthPath, frameCount: frameCountOf(world, fps) };
+}
+
+interface Drawing {
+  readonly world: World;
+  readonly renderer: Renderer;
+  readonly fps: number;
+  readonly crf: number;
+  /** Where the clip is until it is whole: a file, or a folder of parts. */
+  readonly draft: string;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: WriteOptions['onProgress'];
+}
+
+function frameCountOf({ durationSec }: World, fps: number): number {
+  return Math.floor(durationSec * fps + 1e-6);
+}
+
+/** Codes frames `from` (inclusive) to `to` (exclusive) into a file, which is removed where that fails. */
+async function draw({ world, renderer, fps, crf, signal, onProgress }: Drawing, file: string, from: number, to: number): Promise<void> {
+  const writer = await openVideoWriter({ path: file, format: 'mp4', widthPx: renderer.widthPx, heightPx: renderer.heightPx, fps, crf });
   try {
-    for (const frame of renderer.frames(fps)) {
+    for (let i = from; i < to; i++) {
       signal?.throwIfAborted();
-      await writer.write(frame.rgb);
-      frameCount++;
-      onProgress?.(frameCount / fps, world.durationSec);
-      if (frameCount % FRAMES_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      await writer.write(renderer.frameAt(i / fps).rgb);
+      onProgress?.((i + 1) / fps, world.durationSec);
+      if ((i + 1) % FRAMES_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-  } finally {
     await writer.close();
+  } catch (error) {
+    await writer.close().catch(() => undefined); // The first failure is the one to tell.
+    await rm(file, { force: true });
+    throw error;
   }
-  const truthFps = options.truthFps ?? (world.durationSec > 600 ? Math.min(2, fps) : fps);
-  await writeTruth(world, truthPath, truthFps, renderer.widthPx, renderer.heightPx);
-  return { videoPath, truthPath, frameCount };
+}
+
+async function drawWhole(drawing: Drawing): Promise<string> {
+  await rm(drawing.draft, { recursive: true, force: true });
+  await draw(drawing, drawing.draft, 0, frameCountOf(drawing.world, drawing.fps));
+  return drawing.draft;
+}
+
+/** Draws what of the parts is not there yet, and joins them. Parts of other options or another world are drawn anew. */
+async function drawInParts(drawing: Drawing, partSec: number, options: object): Promise<string> {
+  const { world, fps, draft, signal } = drawing;
+  const identityFile = path.join(draft, 'parts.json');
+  // The script says what is drawn: it changes with the seed, and with every change to the world's rules.
+  const identity = JSON.stringify({ options, partSec, spec: world.spec, actors: world.actors, shots: world.shots });
+  if ((await readFile(identityFile, 'utf8').catch(() => undefined)) !== identity) {
+    await rm(draft, { recursive: true, force: true });
+    await makeFolder(draft, clipFault);
+    await writeFile(identityFile, identity);
+  }
+  const total = frameCountOf(world, fps);
+  const each = Math.round(partSec * fps);
+  const parts: { path: string; startSec: number }[] = [];
+  for (let from = 0; from < total; from += each) {
+    const file = path.join(draft, `${String(parts.length).padStart(4, '0')}.mp4`);
+    parts.push({ path: file, startSec: from / fps });
+    if (await isFile(file)) continue;
+    await draw(drawing, `${file}.part`, from, Math.min(total, from + each));
+    await rename(`${file}.part`, file);
+  }
+  const joined = path.join(draft, 'whole.mp4');
+  await joinVideos({ parts, path: joined, format: 'mp4', ...(signal && { signal }) });
+  return joined;
+}
+
+async function isFile(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined))?.isFile() ?? false;
 }
 
 /** All that is so, as JSON text in pieces: an hour's boxes are never in memory at once. Boxes in pixels of the video. */
@@ -83,11 +157,18 @@ export function* truthText(world: World, truthFps: number, widthPx: number, heig
 }
 
 async function writeTruth(world: World, file: string, truthFps: number, widthPx: number, heightPx: number): Promise<void> {
-  const stream = createWriteStream(file);
+  const draft = `${file}.part`;
+  const stream = createWriteStream(draft);
   const done = finished(stream);
-  for (const piece of truthText(world, truthFps, widthPx, heightPx)) if (!stream.write(piece)) await Promise.race([once(stream, 'drain'), done]);
-  stream.end();
-  await done;
+  try {
+    for (const piece of truthText(world, truthFps, widthPx, heightPx)) if (!stream.write(piece)) await Promise.race([once(stream, 'drain'), done]);
+    stream.end();
+    await done;
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+  await rename(draft, file);
 }
 
 export type SuiteClips =
@@ -96,30 +177,35 @@ export type SuiteClips =
   | { readonly kind: 'ego'; readonly clips: Iterable<EgoClip> };
 
 export interface SuiteWriteOptions extends Omit<WriteOptions, 'onProgress'> {
-  /** Called when a clip is written. */
+  /** Called when a clip is written, or was there. */
   readonly onClip?: (id: string, done: number) => void;
-  /** Write annotations and truth only where videos are not wanted; default true. */
+  /** Called after each frame: of the clip that is being drawn. */
+  readonly onProgress?: (id: string, doneSec: number, totalSec: number) => void;
+  /** Write annotations only where videos are not wanted; default true. */
   readonly videos?: boolean;
 }
 
-/** Writes a suite: `<folder>/videos/*.mp4` and the benchmark's annotation files. Returns the paths of the annotation files. */
+/**
+ * Writes a suite: `<folder>/videos/*.mp4` and the benchmark's annotation files, which come last. Clips that are there already are left, so that a
+ * run that was cut short goes on. Returns the paths of the annotation files.
+ */
 export async function writeSuite(suite: SuiteClips, folder: string, options: SuiteWriteOptions = {}): Promise<string[]> {
-  const { onClip, videos = true, ...write } = options;
-  await mkdir(folder, { recursive: true });
+  const { onClip, onProgress, videos = true, ...write } = options;
+  await makeFolder(folder, clipFault);
   const each = async <C extends Clip>(clips: Iterable<C>): Promise<C[]> => {
     const all: C[] = [];
     for (const clip of clips) {
-      if (videos) await writeClip(clip.world, path.join(folder, 'videos'), clip.id, write);
+      write.signal?.throwIfAborted();
+      const videoFolder = path.join(folder, 'videos');
+      if (videos && !(await isFile(path.join(videoFolder, `${clip.id}.mp4`)))) {
+        await writeClip(clip.world, videoFolder, clip.id, { ...write, ...(onProgress && { onProgress: (doneSec: number, totalSec: number) => onProgress(clip.id, doneSec, totalSec) }) });
+      }
       all.push(clip);
       onClip?.(clip.id, all.length);
     }
     return all;
   };
-  const save = async (name: string, value: unknown): Promise<string> => {
-    const file = path.join(folder, name);
-    await writeFile(file, `${JSON.stringify(value, null, 1)}\n`);
-    return file;
-  };
+  const save = (name: string, value: unknown) => writeAnnotations(path.join(folder, name), value);
   switch (suite.kind) {
     case 'stream': return [await save(ANNOTATION_NAMES.stream, streamFile(await each(suite.clips)))];
     case 'captions': return [await save(ANNOTATION_NAMES.captions, captionFile(await each(suite.clips)))];
@@ -129,4 +215,11 @@ export async function writeSuite(suite: SuiteClips, folder: string, options: Sui
     }
     default: throw new TypeError(`unknown suite ${String(suite satisfies never)}`);
   }
+}
+
+/** Writes a JSON file whole or not at all, and gives its path. */
+export async function writeAnnotations(file: string, value: unknown): Promise<string> {
+  await writeFile(`${file}.part`, `${JSON.stringify(value, null, 1)}\n`);
+  await rename(`${file}.part`, file);
+  return file;
 }
