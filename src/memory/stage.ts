@@ -224,19 +224,23 @@ export class Memory implements Disposable {
 
   /**
    * Tokens of the newest frame that were not passed on because the last ones from their places still show the same: those stand for one token more.
-   * Places whose last token has gone are left out.
    * @param places int32, numbers of tokens within a frame
+   * @returns places whose last token has gone from every head: whoever asks about them must be shown them again
    */
-  standOn(places: Int32Array): void {
+  standOn(places: Int32Array): ReadonlySet<number> {
+    const gone = new Set(places);
     if (this.#chunk || this.#mark) throw new UserError('MEMORY_BUSY', { what: 'run lengths cannot grow now', got: 'a chunk or a question under way', expected: 'a memory at rest' });
-    if (places.length === 0) return;
+    if (places.length === 0) return gone;
     for (const head of this.store.heads) {
       const open = new Set(places);
       for (let slot = head.length - 1; slot >= 0 && open.size > 0; slot--) {
-        if (head.kind[slot] === kindCode.visual && open.delete(head.place[slot]!)) head.tokens[slot]!++;
+        if (head.kind[slot] !== kindCode.visual || !open.delete(head.place[slot]!)) continue;
+        head.tokens[slot]!++;
+        gone.delete(head.place[slot]!);
       }
     }
     this.#countsCame = true;
+    return gone;
   }
 
   /** Takes a chunk back that was begun and not ended. */

@@ -14,10 +14,11 @@ interface Exports {
   readonly weigh: (source: number, stride: number, base: number, bytes: number, target: number, targetStride: number, table: number, outputs: number, pairStride: number, begin: number, end: number) => void;
   readonly transpose: (source: number, stride: number, step: number, target: number, targetStride: number, targetStep: number, blocks: number) => void;
   readonly patches: (source: number, stride: number, patch: number, columns: number, table: number, target: number) => void;
+  readonly compare: (a: number, b: number, stride: number, patch: number, cell: number, columns: number, weights: number, scratch: number, absolute: number, change: number) => void;
 }
 
 /** The kernels and the memory they work in. Valid until the next call of `pixelKernels`, which may move or replace the memory. */
-export interface PixelKernels extends Pick<Exports, 'weigh' | 'transpose' | 'patches'> {
+export interface PixelKernels extends Pick<Exports, 'weigh' | 'transpose' | 'patches' | 'compare'> {
   readonly bytes: Uint8Array;
   /** Who wrote what is in the memory: who finds himself here finds his tables as he left them. */
   user: object | undefined;
@@ -44,7 +45,7 @@ export function pixelKernels(bytes: number): PixelKernels {
     instance = new WebAssembly.Instance(module).exports;
     kernels = undefined;
   }
-  const { memory, weigh, transpose, patches } = instance;
+  const { memory, weigh, transpose, patches, compare } = instance;
   const missing = bytes - memory.buffer.byteLength;
   if (missing > 0) {
     try {
@@ -54,5 +55,5 @@ export function pixelKernels(bytes: number): PixelKernels {
     }
     kernels = undefined;
   }
-  return (kernels ??= { bytes: new Uint8Array(memory.buffer), weigh, transpose, patches, user: undefined });
+  return (kernels ??= { bytes: new Uint8Array(memory.buffer), weigh, transpose, patches, compare, user: undefined });
 }

@@ -17,7 +17,7 @@ import { createPreprocessor, type Preprocessor } from '../vision/preprocess.ts';
 import { VisionStream, visionMethods } from '../vision/stage.ts';
 import type { GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
 import { EngineDecoder } from './engine-decoder.ts';
-import { framePieces } from './frame-pieces.ts';
+import { framePieces, frameSpan } from './frame-pieces.ts';
 import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
 
@@ -40,6 +40,8 @@ interface Stream {
   framesInTurn: number;
   frames: number;
   timeSec: number;
+  /** Positions that frames which were not shown would have taken since something was. */
+  unshown: number;
   /** Whether the opening of the prompt has gone in. */
   opened: boolean;
 }
@@ -119,7 +121,7 @@ export class Engine implements AsyncDisposable {
     const id = this.#nextStream++;
     // A method that leaves patches or tokens out goes by the frames before.
     const shared = share === undefined || vision !== 'all' ? undefined : this.#shared?.name === share ? this.#shared : (this.#shared = new SharedFrames(share));
-    this.#streams.set(id, { memory, shared, vision: new VisionStream(this.#encoder, seeing, visionOptions), turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, opened: false });
+    this.#streams.set(id, { memory, shared, vision: new VisionStream(this.#encoder, this.checkpoint.vision!.image, seeing, visionOptions), turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, unshown: 0, opened: false });
     return id;
   }
 
@@ -132,7 +134,7 @@ export class Engine implements AsyncDisposable {
     const runtimeStart = onnxTime.ms;
 
     const text = this.checkpoint.prompt.stream.frame({ turn: stream.turn, framesBefore: stream.framesInTurn, timeSec: frame.timeSec });
-    const pieces = framePieces(visual, text, this.#encoder.tokensPerFrame, { source: stream.frames, timeSec: frame.timeSec });
+    const pieces = framePieces(visual, text, this.#encoder.tokensPerFrame, { source: stream.frames, timeSec: frame.timeSec, gap: stream.unshown });
     try {
       if (!stream.opened) {
         await this.#decoder.prefill(stream.memory, this.#opening(stream), { logits: 'none', ...abort });
@@ -144,12 +146,14 @@ export class Engine implements AsyncDisposable {
       stream.vision.restart();
       throw error;
     }
-    if (visual.standing) stream.memory.standOn(visual.standing);
+    if (visual.standing) stream.vision.showAgain(stream.memory.standOn(visual.standing));
     stream.frames++;
-    if (pieces.length > 0) stream.framesInTurn++;
+    if (pieces.length > 0) Object.assign(stream, { framesInTurn: stream.framesInTurn + 1, unshown: 0 });
+    // The gap moves what is seen into the past; it must not push it out of the context.
+    else stream.unshown = Math.min(stream.unshown + frameSpan(text, this.#encoder.tokensPerFrame), this.checkpoint.decoder.spec.contextLength >> 2);
     stream.timeSec = frame.timeSec;
     return {
-      report: { index: frame.index, timeSec: frame.timeSec, pictureType: frame.pictureType, patchesRecomputed: visual.recomputed, patches: this.#encoder.patches, visualTokens: visual.places.length, memory: stream.memory.report() },
+      report: { index: frame.index, timeSec: frame.timeSec, pictureType: frame.pictureType, patchesRecomputed: visual.recomputed.length, patches: this.#encoder.patches, visualTokens: visual.places.length, memory: stream.memory.report() },
       preprocessMs: spent.preprocessMs,
       visionMs: spent.visionMs,
       prefillMs: performance.now() - seen,
@@ -160,9 +164,10 @@ export class Engine implements AsyncDisposable {
   async #see({ vision, shared }: Stream, frame: Frame, signal: AbortSignal | undefined): Promise<FrameSeen> {
     const start = performance.now();
     const runtimeStart = onnxTime.ms;
-    const patches = this.#preprocessor.patches(frame);
+    const picture = this.#preprocessor.resized(frame);
     const preprocessed = performance.now();
-    const visual = await vision.see(patches, frame.timeSec, signal);
+    const motion = frame.motion && { vectors: frame.motion, scaleX: picture.widthPx / frame.widthPx, scaleY: picture.heightPx / frame.heightPx };
+    const visual = await vision.see(picture, frame.timeSec, { ...(motion && { motion }), ...(signal && { signal }) });
     const seen: FrameSeen = { visual, preprocessMs: preprocessed - start, visionMs: performance.now() - preprocessed, runtimeMs: onnxTime.ms - runtimeStart };
     shared?.keep(frame.timeSec, seen);
     return seen;
@@ -182,7 +187,7 @@ export class Engine implements AsyncDisposable {
     const { maxTokens = defaultMaxTokens, stop = [], ...sampling } = generation;
     const report = memory.report();
     const origin = { source: stream.turn, timeSec: stream.timeSec } as const;
-    const pieces = [...this.#opening(stream), ...this.#questionPieces(prompt.stream.question(question, { turn: stream.turn, framesBefore: stream.framesInTurn }), { kind: 'question', ...origin })];
+    const pieces = [...this.#opening(stream), ...this.#questionPieces(prompt.stream.question(question, { turn: stream.turn, framesBefore: stream.framesInTurn }), { kind: 'question', ...origin }, stream.unshown)];
     const mark = memory.mark(tokensOf(pieces, this.#encoder.tokenWidth) + maxTokens + prompt.stream.answerEnd.length);
     let kept = false;
     try {
@@ -213,7 +218,7 @@ export class Engine implements AsyncDisposable {
         await this.#decoder.prefill(memory, [{ kind: 'ids', ids: [...unread, ...prompt.stream.answerEnd], origin: answerOrigin }], { logits: 'none' });
         memory.keep(mark);
         kept = true;
-        Object.assign(stream, { turn: stream.turn + 1, framesInTurn: 0, opened: true });
+        Object.assign(stream, { turn: stream.turn + 1, framesInTurn: 0, unshown: 0, opened: true });
       }
       return {
         question,
@@ -260,8 +265,9 @@ export class Engine implements AsyncDisposable {
     return opened ? [] : [{ kind: 'ids', ids: this.checkpoint.prompt.stream.opening, origin: { kind: 'opening', source: -1, timeSec: 0 } }];
   }
 
-  #questionPieces(parts: readonly PromptPart[], origin: Piece['origin']): Piece[] {
-    return parts.map((part): Piece => {
+  #questionPieces(parts: readonly PromptPart[], common: Piece['origin'], gap: number): Piece[] {
+    return parts.map((part, i): Piece => {
+      const origin = { ...common, ...(i === 0 && gap > 0 && { gap }) };
       switch (part.kind) {
         case 'text':
           return { kind: 'ids', ids: part.ids, origin };

@@ -11,14 +11,14 @@ export interface FrameText {
 
 /**
  * One piece for each run of neighbouring places. Tokens that vision left out leave gaps in the positions: the places of the others are known to the
- * model by nothing else. A frame without tokens is not shown: text around nothing
- * says nothing.
+ * model by nothing else. A frame without tokens is not shown, and leaves a gap as a whole: text around nothing says nothing, and would soon be most of
+ * what the memory holds.
  * @param tokensPerFrame visual tokens of a frame of which nothing is left out
- * @param of number and time of the frame
+ * @param of number and time of the frame, and the gap that frames before it left
  */
-export function framePieces({ tokens, places, counts }: SeenFrame, { before, after }: FrameText, tokensPerFrame: number, of: Pick<TokenOrigin, 'source' | 'timeSec'>): Piece[] {
+export function framePieces({ tokens, places, counts }: Pick<SeenFrame, 'tokens' | 'places' | 'counts'>, { before, after }: FrameText, tokensPerFrame: number, { gap, ...of }: Pick<TokenOrigin, 'source' | 'timeSec' | 'gap'>): Piece[] {
   if (places.length === 0) return [];
-  const pieces: Piece[] = [{ kind: 'ids', ids: before, origin: { ...of, kind: 'wrap' } }];
+  const pieces: Piece[] = [{ kind: 'ids', ids: before, origin: { ...of, kind: 'wrap', ...(gap && { gap }) } }];
   const width = tokens.length / places.length;
   let next = 0;
   for (let from = 0; from < places.length; ) {
@@ -35,4 +35,9 @@ export function framePieces({ tokens, places, counts }: SeenFrame, { before, aft
   }
   pieces.push({ kind: 'ids', ids: after, origin: { ...of, kind: 'wrap', gap: tokensPerFrame - next } });
   return pieces;
+}
+
+/** Positions that a frame takes, shown or not. */
+export function frameSpan({ before, after }: FrameText, tokensPerFrame: number): number {
+  return before.length + tokensPerFrame + after.length;
 }

@@ -1,11 +1,12 @@
 // The contract of vision methods: which patches of a frame are recomputed and which visual tokens go on. A method decides; the stage moves the data.
 import type { z } from 'zod';
 import type { MethodInfo } from '../core/methods.ts';
+import type { RowGate } from './encoder.ts';
 import type { TokenLayout } from './projector.ts';
 
 /** Numbers that cost something to get, and that a method gets only when it says that it needs them. */
 export type VisionNeed =
-  /** Mean pixel difference of each patch to what it was last computed from. */
+  /** Pixel differences of each patch to what it was last computed from. */
   'difference';
 
 /** What a method sees of a frame before it is encoded. Patches are numbered row by row from the top. */
@@ -18,6 +19,18 @@ export interface PatchView {
   readonly age: Int32Array;
   /** float32 [P]: mean absolute difference, in normalised pixels, to what the patch was last computed from. Absent unless needed. */
   readonly difference?: Float32Array;
+  /** float32 [P]: the same as root mean square over cells of a few pixels, in which noise cancels out. Absent unless needed. */
+  readonly change?: Float32Array;
+  /** What the noise of the picture leaves of `change` where nothing changed. Absent unless needed. */
+  readonly grain?: number;
+  /** How far the picture was moved to lie on what was computed, in pixels of the encoder; for streams with `steadyPx`. */
+  readonly displacement?: Displacement;
+}
+
+/** Pixels to the right and down. */
+export interface Displacement {
+  readonly x: number;
+  readonly y: number;
 }
 
 /** What a method sees of a frame after it was encoded. Tokens are numbered row by row from the top. */
@@ -26,6 +39,8 @@ export interface TokenView {
   readonly rows: number;
   /** int32 [N], rising: tokens that depend on a recomputed patch. */
   readonly changed: Int32Array;
+  /** int32 [R], rising: the recomputed patches. */
+  readonly recomputed: Int32Array;
   /** float32 [tokens, width] */
   readonly tokens: Float32Array;
   /** Whether the frame was computed whole because there was nothing before it: the first, or the one after a failure. */
@@ -36,8 +51,12 @@ export interface TokenView {
 
 /** One stream's decisions. All state of a method lives here. The first frame of a stream is computed whole without asking. */
 export interface VisionMethodStream {
+  /** A picture that moved as a whole, by up to so many pixels of the encoder either way, is moved back before it is compared and encoded. Default 0. */
+  readonly steadyPx?: number;
   /** int32 [R], rising: the patches to recompute. Nothing: all. */
   patches?(view: PatchView): Int32Array | undefined;
+  /** Which of the rows that enter a layer go on, by how far they moved inside the encoder; see `RowGate`. Not asked in a first frame. */
+  readonly gate?: RowGate;
   /** int32 [tokens]: token t goes on as number `to[t]`; −1 drops it, equal numbers merge (mean); new numbers come up in the order 0, 1, 2, … Nothing: all go on. */
   tokens?(view: TokenView): Int32Array | undefined;
 }

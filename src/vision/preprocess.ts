@@ -24,6 +24,13 @@ export interface Preprocessor {
    * @throws UserError when the picture is smaller than the patches together
    */
   patchesOfResized(picture: Picture, target?: Float32Array): Float32Array;
+  /**
+   * Some patches of a picture that `resized` gave.
+   * @param rows int32 [R]: numbers of the patches
+   * @param target float32 [R, 3 · patch · patch]
+   * @throws UserError when the picture is smaller than the patches together
+   */
+  patchesAt(picture: Picture, rows: Int32Array, target: Float32Array): void;
 }
 
 /** @param vision its patch size and grid; pixels beyond the last whole patch are not used, as with a convolution without padding */
@@ -34,6 +41,7 @@ export function createPreprocessor(image: ImageSpec, vision: Pick<VisionSpec, 'p
   const resizer = createResizer(image.resample);
   // float32 [3, 256]: what each byte of each channel becomes.
   const tables = Float32Array.from({ length: 3 * 256 }, (_, i) => (Math.fround((i % 256) * image.rescale) - image.mean[i >> 8]!) / image.std[i >> 8]!);
+  const allPatches = Int32Array.from({ length: patchCount }, (_, patch) => patch);
   let own: Float32Array | undefined;
 
   const resized = (frame: Picture): Picture => {
@@ -52,15 +60,11 @@ export function createPreprocessor(image: ImageSpec, vision: Pick<VisionSpec, 'p
     }
   };
 
-  const patchesOfResized = (picture: Picture, buffer?: Float32Array): Float32Array => {
-    const out = buffer ?? (own ??= new Float32Array(patchCount * patchWidth));
-    if (out.length !== patchCount * patchWidth) {
-      throw new UserError('BUFFER_MISSHAPEN', { what: 'the buffer for patches does not fit', got: `${out.length} values`, expected: `${patchCount} × ${patchWidth}` });
-    }
-    const { rgb, widthPx } = picture;
+  /** Neighbours in a row of patches are converted together. */
+  const convert = ({ rgb, widthPx, heightPx }: Picture, chosen: Int32Array, out: Float32Array): void => {
     const stride = widthPx * 3;
     if (widthPx < columns * patchPx || rgb.length < rows * patchPx * stride) {
-      throw new UserError('PICTURE_INVALID', { what: 'the picture does not hold the patches', got: `${widthPx} × ${picture.heightPx}`, expected: `at least ${columns * patchPx} × ${rows * patchPx}` });
+      throw new UserError('PICTURE_INVALID', { what: 'the picture does not hold the patches', got: `${widthPx} × ${heightPx}`, expected: `at least ${columns * patchPx} × ${rows * patchPx}` });
     }
     const target = tables.byteLength;
     const source = target + columns * patchWidth * 4;
@@ -70,15 +74,30 @@ export function createPreprocessor(image: ImageSpec, vision: Pick<VisionSpec, 'p
       kernels.user = tables;
     }
     const made = new Float32Array(kernels.bytes.buffer, target, columns * patchWidth);
-    for (let row = 0; row < rows; row++) {
-      kernels.bytes.set(rgb.subarray(row * patchPx * stride, (row + 1) * patchPx * stride), source);
-      kernels.patches(source, stride, patchPx, columns, 0, target);
-      out.set(made, row * made.length);
+    let band = -1;
+    for (let at = 0; at < chosen.length; ) {
+      const first = chosen[at]!;
+      const row = Math.floor(first / columns);
+      let end = at + 1;
+      while (end < chosen.length && chosen[end] === chosen[end - 1]! + 1 && chosen[end]! < (row + 1) * columns) end++;
+      if (row !== band) kernels.bytes.set(rgb.subarray(row * patchPx * stride, (row + 1) * patchPx * stride), source);
+      band = row;
+      kernels.patches(source + (first - row * columns) * patchPx * 3, stride, patchPx, end - at, 0, target);
+      out.set(made.subarray(0, (end - at) * patchWidth), at * patchWidth);
+      at = end;
     }
+  };
+
+  const patchesOfResized = (picture: Picture, buffer?: Float32Array): Float32Array => {
+    const out = buffer ?? (own ??= new Float32Array(patchCount * patchWidth));
+    if (out.length !== patchCount * patchWidth) {
+      throw new UserError('BUFFER_MISSHAPEN', { what: 'the buffer for patches does not fit', got: `${out.length} values`, expected: `${patchCount} × ${patchWidth}` });
+    }
+    convert(picture, allPatches, out);
     return out;
   };
 
-  return { patchCount, patchWidth, patches: (frame, target) => patchesOfResized(resized(frame), target), resized, patchesOfResized };
+  return { patchCount, patchWidth, patches: (frame, target) => patchesOfResized(resized(frame), target), resized, patchesOfResized, patchesAt: convert };
 }
 
 /**

@@ -2,9 +2,14 @@
 import { UserError } from '../core/errors.ts';
 import { loadMethods } from '../core/methods.ts';
 import { parseOptions } from '../core/options.ts';
+import type { ImageSpec } from '../models/contract.ts';
 import type { VisionState } from './encoder-state.ts';
 import type { VisionEncoder } from './encoder.ts';
-import type { VisionMethod, VisionMethodStream } from './method.ts';
+import type { Displacement, PatchView, VisionMethod, VisionMethodStream } from './method.ts';
+import { createPatchComparer, type PatchComparer } from './patch-difference.ts';
+import { createPreprocessor, type Preprocessor } from './preprocess.ts';
+import { createSteadier, type CodecMotion, type Steadier } from './steady.ts';
+import type { Picture } from './resample.ts';
 
 /** All vision methods, by name. */
 export function visionMethods(): Promise<ReadonlyMap<string, VisionMethod>> {
@@ -21,88 +26,133 @@ export interface SeenFrame {
   readonly counts?: Float32Array;
   /** int32: places of dropped tokens whose last one still stands, for methods that know run lengths. */
   readonly standing?: Int32Array;
-  /** Patches that were recomputed. */
-  readonly recomputed: number;
+  /** int32 [R], rising: patches that were recomputed. */
+  readonly recomputed: Int32Array;
+  /** Patches computed, summed over the layers of the encoder. */
+  readonly patchLayers: number;
+  /** Milliseconds that it took to find out what to compute. */
+  readonly selectMs: number;
+}
+
+export interface SeeOptions {
+  /** What the codec knew of the picture's motion, in pixels of the frame that was resized. */
+  readonly motion?: CodecMotion;
+  readonly signal?: AbortSignal;
 }
 
 /** One stream's way through the encoder. */
 export class VisionStream {
   readonly #encoder: VisionEncoder;
+  readonly #preprocessor: Preprocessor;
   readonly #state: VisionState;
   readonly #method: VisionMethodStream;
-  readonly #needsDifference: boolean;
   readonly #runLengths: boolean;
-  /** float32 [P, 3·patch²]: the pixels that each patch was last computed from. */
-  readonly #computedFrom: Float32Array;
-  readonly #difference: Float32Array;
+  readonly #comparer: PatchComparer | undefined;
+  readonly #steadier: Steadier | undefined;
+  /** uint8 [height, width, 3]: the pixels that each patch was last computed from. */
+  #computedFrom = new Uint8Array();
   readonly #age: Int32Array;
-  readonly #columns: number;
-  readonly #rows: number;
+  readonly #rowBytes: number;
+  readonly #patchPx: number;
+  /** Places that the memory no longer holds. */
+  readonly #lost = new Set<number>();
 
-  /** @param options the method's own, checked here */
-  constructor(encoder: VisionEncoder, method: VisionMethod, options: Readonly<Record<string, unknown>> = {}) {
+  /**
+   * @param image how the checkpoint wants its pictures
+   * @param options the method's own, checked here
+   */
+  constructor(encoder: VisionEncoder, image: ImageSpec, method: VisionMethod, options: Readonly<Record<string, unknown>> = {}) {
+    const { columns, rows } = encoder.grid;
     this.#encoder = encoder;
+    this.#patchPx = Math.sqrt(encoder.patchLength / 3);
+    this.#rowBytes = image.widthPx * 3;
+    const grid = { columns, rows, patchPx: this.#patchPx };
+    this.#preprocessor = createPreprocessor(image, grid);
     this.#state = encoder.open();
-    ({ columns: this.#columns, rows: this.#rows } = encoder.grid);
     this.#method = method.open(parseOptions(method.options, options, 'vision method'), { ...encoder.grid, layout: encoder.layout });
     this.#runLengths = method.runLengths === true;
-    this.#needsDifference = method.needs.includes('difference');
-    this.#computedFrom = new Float32Array(this.#needsDifference ? encoder.patches * encoder.patchLength : 0);
-    this.#difference = new Float32Array(this.#needsDifference ? encoder.patches : 0);
+    this.#comparer = method.needs.includes('difference') ? createPatchComparer(image, grid) : undefined;
+    this.#steadier = this.#method.steadyPx ? createSteadier(image, this.#method.steadyPx) : undefined;
     this.#age = new Int32Array(encoder.patches);
   }
 
   /** Bytes of the stream's caches. */
   get bytes(): number {
-    return this.#state.bytes + this.#computedFrom.byteLength + this.#difference.byteLength + this.#age.byteLength;
+    return this.#state.bytes + this.#computedFrom.byteLength + this.#age.byteLength;
   }
 
   /**
    * Encodes one frame. After a failure or an abort, the next frame is computed whole.
-   * @param patches float32 [P, 3·patch²]
+   * @param resized the frame as the preprocessor resized it
    * @throws UserError when the method's plan is not one
    */
-  async see(patches: Float32Array, timeSec: number, signal?: AbortSignal): Promise<SeenFrame> {
+  async see(resized: Picture, timeSec: number, { motion, signal }: SeeOptions = {}): Promise<SeenFrame> {
+    const start = performance.now();
     const first = !this.#state.valid;
-    const rows = this.#plan(patches, timeSec);
-    const { tokens, changed } = await this.#encoder.encode(this.#state, patches, { rows, ...(signal && { signal }) });
-    this.#remember(patches, rows);
+    const steadied = first ? undefined : this.#steadier?.steady(resized, this.#computedFrom, motion);
+    if (first) this.#steadier?.reset();
+    const picture = steadied?.picture ?? resized;
+    const { view, rows } = this.#plan(picture, timeSec, steadied?.displacement);
+    const selectMs = performance.now() - start;
+    const { gate } = this.#method;
+    const pixels = (chosen: Int32Array, target: Float32Array) => this.#preprocessor.patchesAt(picture, chosen, target);
+    const encoded = await this.#encoder.encode(this.#state, pixels, { rows, ...(gate && !first && { gate }), ...(signal && { signal }) });
+    this.#remember(picture, encoded.rows);
     const { layout, tokenWidth } = this.#encoder;
-    const to = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, tokens, first, ...(this.#needsDifference && !first && { difference: this.#difference }) });
-    if (!to) return { tokens, places: this.#state.allRows.subarray(0, layout.count), recomputed: rows.length };
+    const { tokens, changed, rows: recomputed, patchLayers } = encoded;
+    const seen = { recomputed, patchLayers, selectMs };
+    const plan = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, recomputed, tokens, first, ...(view.difference && { difference: view.difference }) });
+    const to = plan && this.#withLost(plan);
+    if (!to) return { tokens, places: this.#state.allRows.subarray(0, layout.count), ...seen };
     const standing = this.#runLengths && { standing: this.#state.allRows.filter((token) => to[token] === -1) };
-    return { ...gathered(tokens, to, layout.count, tokenWidth), ...standing, recomputed: rows.length };
+    return { ...gathered(tokens, to, layout.count, tokenWidth), ...standing, ...seen };
   }
 
   /** Forgets the last frame, for one that went no further: the next is computed whole. */
   restart(): void {
     this.#state.valid = false;
+    this.#lost.clear();
   }
 
-  #plan(patches: Float32Array, timeSec: number): Int32Array {
+  /** Places whose tokens the memory let go although they stand: the next frame shows them again. */
+  showAgain(places: Iterable<number>): void {
+    for (const place of places) this.#lost.add(place);
+  }
+
+  #plan(picture: Picture, timeSec: number, displacement: Displacement | undefined): { readonly view: PatchView; readonly rows: Int32Array } {
+    const { columns, rows } = this.#encoder.grid;
     const all = this.#state.allRows;
-    if (!this.#state.valid) return all;
+    const view: PatchView = { columns, rows, timeSec, age: this.#age };
+    if (!this.#state.valid) return { view, rows: all };
     for (let row = 0; row < this.#age.length; row++) this.#age[row]!++;
-    if (this.#needsDifference) meanDifference(patches, this.#computedFrom, this.#difference);
-    return this.#method.patches?.({ columns: this.#columns, rows: this.#rows, timeSec, age: this.#age, ...(this.#needsDifference && { difference: this.#difference }) }) ?? all;
+    const compared = this.#comparer?.compare(picture.rgb, this.#computedFrom);
+    const full = { ...view, ...(compared && { difference: compared.absolute, change: compared.change, grain: compared.grain }), ...(displacement && { displacement }) };
+    return { view: full, rows: this.#method.patches?.(full) ?? all };
   }
 
-  #remember(patches: Float32Array, rows: Int32Array): void {
-    const length = this.#encoder.patchLength;
+  #remember({ rgb }: Picture, rows: Int32Array): void {
+    for (const row of rows) this.#age[row] = 0;
+    if (!this.#comparer) return;
+    const length = this.#encoder.grid.rows * this.#patchPx * this.#rowBytes;
+    if (this.#computedFrom.length === 0) this.#computedFrom = new Uint8Array(length);
+    if (rows.length === this.#age.length) {
+      this.#computedFrom.set(rgb.subarray(0, length));
+      return;
+    }
+    const width = this.#patchPx * 3;
     for (const row of rows) {
-      this.#age[row] = 0;
-      if (this.#needsDifference) this.#computedFrom.set(patches.subarray(row * length, (row + 1) * length), row * length);
+      let at = Math.floor(row / this.#encoder.grid.columns) * this.#patchPx * this.#rowBytes + (row % this.#encoder.grid.columns) * width;
+      for (let y = 0; y < this.#patchPx; y++, at += this.#rowBytes) this.#computedFrom.set(rgb.subarray(at, at + width), at);
     }
   }
-}
 
-/** Writes the mean of |a − b| over each of `into.length` equal stretches. */
-function meanDifference(a: Float32Array, b: Float32Array, into: Float32Array): void {
-  const length = a.length / into.length;
-  for (let row = 0; row < into.length; row++) {
-    let sum = 0;
-    for (let i = row * length; i < (row + 1) * length; i++) sum += Math.abs(a[i]! - b[i]!);
-    into[row] = sum / length;
+  /** The plan with lost tokens let through. Only methods that count run lengths lose any, and those merge none. */
+  #withLost(plan: Int32Array): Int32Array {
+    if (this.#lost.size === 0) return plan;
+    let kept = 0;
+    const to = plan.map((target, token) => (target >= 0 || this.#lost.has(token) ? kept++ : -1));
+    this.#lost.clear();
+    return to;
   }
 }
 

@@ -182,3 +182,103 @@ export function patches(source: usize, stride: usize, patch: i32, columns: i32, 
     target += <usize>patch << 2;
   }
 }
+
+/**
+ * How two rows of patches differ, from `patch` rows of interleaved bytes each.
+ * Two numbers a patch: the mean of |a − b|, and the root mean square of a − b averaged over cells of `cell` × `cell` pixels, in which the noise of single
+ * pixels cancels out and a thing that moved does not.
+ * @param stride bytes from row to row of both pictures, which are read up to 15 bytes behind their ends
+ * @param cell divides `patch`; at most 32
+ * @param weights float32 [3]: what a step of each channel counts
+ * @param scratch 2 · stride int16, and as many bytes behind as make whole vectors
+ * @param absolute float32 [columns]
+ * @param change float32 [columns]
+ */
+export function compare(a: usize, b: usize, stride: usize, patch: i32, cell: i32, columns: i32, weights: usize, scratch: usize, absolute: usize, change: usize): void {
+  const bytes = <usize>(columns * patch) * 3;
+  const magnitudes = scratch + (((bytes + 15) & ~15) << 1);
+  const weight0 = load<f32>(weights);
+  const weight1 = load<f32>(weights, 4);
+  const weight2 = load<f32>(weights, 8);
+  for (let column = 0; column < columns; column++) {
+    store<f32>(absolute + (<usize>column << 2), 0);
+    store<f32>(change + (<usize>column << 2), 0);
+  }
+  for (let band = 0; band < patch; band += cell) {
+    sumColumns(a, b, stride, cell, bytes, scratch, magnitudes);
+    a += stride * cell;
+    b += stride * cell;
+    let signed = scratch;
+    let magnitude = magnitudes;
+    for (let column = 0; column < columns; column++) {
+      let square: f32 = 0;
+      let total0 = 0;
+      let total1 = 0;
+      let total2 = 0;
+      for (let from = 0; from < patch; from += cell) {
+        let sum0 = 0;
+        let sum1 = 0;
+        let sum2 = 0;
+        for (let x = 0; x < cell; x++) {
+          sum0 += load<i16>(signed);
+          sum1 += load<i16>(signed, 2);
+          sum2 += load<i16>(signed, 4);
+          total0 += load<i16>(magnitude);
+          total1 += load<i16>(magnitude, 2);
+          total2 += load<i16>(magnitude, 4);
+          signed += 6;
+          magnitude += 6;
+        }
+        const mean0 = <f32>sum0 * weight0;
+        const mean1 = <f32>sum1 * weight1;
+        const mean2 = <f32>sum2 * weight2;
+        square += mean0 * mean0 + mean1 * mean1 + mean2 * mean2;
+      }
+      const at = <usize>column << 2;
+      store<f32>(absolute + at, load<f32>(absolute + at) + <f32>total0 * weight0 + <f32>total1 * weight1 + <f32>total2 * weight2);
+      store<f32>(change + at, load<f32>(change + at) + square);
+    }
+  }
+  const across: i32 = patch / cell;
+  const pixelCount: i32 = 3 * patch * patch;
+  const cellCount: i32 = 3 * across * across;
+  const cellArea: i32 = cell * cell;
+  const pixels = <f32>pixelCount;
+  const cells = <f32>cellCount;
+  const cellPixels = <f32>cellArea;
+  for (let at: usize = 0; at < <usize>columns << 2; at += 4) {
+    store<f32>(absolute + at, load<f32>(absolute + at) / pixels);
+    store<f32>(change + at, sqrt(load<f32>(change + at) / cells) / cellPixels);
+  }
+}
+
+/** Sums over `rows` rows of a − b and of |a − b|, for each byte of a row: int16 each. */
+function sumColumns(a: usize, b: usize, stride: usize, rows: i32, bytes: usize, signed: usize, magnitude: usize): void {
+  for (let x: usize = 0; x < bytes; x += 16) {
+    let low = i16x8.splat(0);
+    let high = i16x8.splat(0);
+    let lowMagnitude = i16x8.splat(0);
+    let highMagnitude = i16x8.splat(0);
+    let from = x;
+    for (let row = 0; row < rows; row++) {
+      const left = v128.load(a + from);
+      const right = v128.load(b + from);
+      // One of the two is 0, the other the distance.
+      const more = i8x16.sub_sat_u(left, right);
+      const less = i8x16.sub_sat_u(right, left);
+      const moreLow = i16x8.extend_low_i8x16_u(more);
+      const lessLow = i16x8.extend_low_i8x16_u(less);
+      const moreHigh = i16x8.extend_high_i8x16_u(more);
+      const lessHigh = i16x8.extend_high_i8x16_u(less);
+      low = i16x8.add(low, i16x8.sub(moreLow, lessLow));
+      high = i16x8.add(high, i16x8.sub(moreHigh, lessHigh));
+      lowMagnitude = i16x8.add(lowMagnitude, i16x8.add(moreLow, lessLow));
+      highMagnitude = i16x8.add(highMagnitude, i16x8.add(moreHigh, lessHigh));
+      from += stride;
+    }
+    v128.store(signed + (x << 1), low);
+    v128.store(signed + (x << 1), high, 16);
+    v128.store(magnitude + (x << 1), lowMagnitude);
+    v128.store(magnitude + (x << 1), highMagnitude, 16);
+  }
+}
