@@ -33,9 +33,9 @@ interface DemoFlags {
 }
 
 const cameraFps = 10;
-/** The built-in model learns from half a minute at this rate; more frames than that fill its context. */
-const defaultFps = 2;
-const memoryFrames = 64;
+/** Most lessons of the built-in model show so many frames at this rate. */
+const defaultFps = 1;
+const memoryFrames = 48;
 /** One question in so many seconds. */
 const everySec = 4.5;
 
