@@ -1,5 +1,6 @@
 // What the benchmark compares: a candidate opens a video, moves through it in time and answers questions on the way.
 import type { BenchQuestion } from './question.ts';
+import type { SharedVideo } from './shared-video.ts';
 
 /** The one setting of a candidate that trades quality for cost. */
 export interface Knob {
@@ -29,16 +30,37 @@ export interface Candidate {
   readonly control?: 'blind' | 'one-frame';
   /** Mocks only: the same candidate, knowing what a question asks for. Real candidates never see an answer. */
   withTruth?(questions: ReadonlyMap<string, BenchQuestion>): Candidate;
-  /** Expected time of a unit of work, for `--dry-run`. */
-  estimateMs?(work: { readonly streamSec: number; readonly questions: number; readonly budget: number | null }): number;
+  /** Expected time of a unit of work, for `--dry-run`; null where the rates are not known yet. */
+  estimateMs?(work: WorkAmount): number | null;
+  /** The rate of frames at which a stream fits whole into the model's context, as the baseline needs it. */
+  fittingFps?(stream: StreamLoad): number;
   /** @throws MediaError where the video cannot be read */
   open(videoPath: string, options: OpenOptions): Promise<CandidateSession>;
   /** The picture that was shown at a time, as a `data:` URI, for the report's examples. */
   picture?(videoPath: string, timeSec: number | 'end'): Promise<string>;
 }
 
+/** What a candidate is to watch and answer, for an estimate. */
+export interface WorkAmount {
+  readonly streamSec: number;
+  readonly questions: number;
+  readonly budget: number | null;
+  readonly fps: number;
+}
+
+/** What enters a memory besides frames. */
+export interface StreamLoad {
+  readonly streamSec: number;
+  /** Characters of the questions and answers that stay in the dialogue, and of the longest that do not. */
+  readonly characters: number;
+}
+
 /** How a candidate opens a video. */
 export interface OpenOptions {
+  /** Frames a second of media time that the candidate sees. */
+  readonly fps: number;
+  /** What the candidates of one video share. Without it each decodes for itself. */
+  readonly shared?: SharedVideo;
   /** Value of the knob, or null for a candidate without one. */
   readonly budget: number | null;
   /** The same for every candidate on the same video. */
@@ -83,9 +105,17 @@ export interface CandidateAnswer {
   readonly totalMs: number;
   /** Bytes of keys and values alive when the question arrived. */
   readonly kvBytes: number;
-  /** Visual tokens (or slots) that the answer could attend to. */
+  /** Visual tokens (or slots) that the answer could attend to: the longest head. */
   readonly visualTokens: number;
   readonly generatedTokens: number;
+  /** Tokens that had gone into the memory by then, text included. */
+  readonly tokensSeen: number;
+  /** Slots in use when the question arrived, mean over layers and heads. */
+  readonly meanSlots: number;
+  /** Slots that the question looked at, mean over layers and heads: fewer than there are where a method stores more than it shows. */
+  readonly slotsRead: number;
+  /** Bytes that as many slots would take in float32: over `kvBytes` it is what the format of the slots saves. */
+  readonly float32Bytes: number;
 }
 
 /** What watching cost a candidate. */
@@ -94,14 +124,24 @@ export interface CandidateStats {
   readonly keptFrames: number;
   /** Visual tokens given to the decoder. */
   readonly visualTokens: number;
+  /** Visual tokens that all frames have if nothing is left out. */
+  readonly offeredTokens: number;
   /** Encoder work: patches × layers computed. */
   readonly patchLayers: number;
   /** Floating-point operations of all stages. */
   readonly flops: number;
   readonly peakKvBytes: number;
-  /** Wall time, all stages together, selector, decoding and preprocessing included; answering apart. */
+  /** Time of all stages together, one after the other: decoding, selector, preprocessing, encoder and prefill; answering apart. */
   readonly streamMs: number;
   readonly answerMs: number;
+  /** Frames that would have waited, had the video come in real time at its own rate: the most, and at its end. */
+  readonly queue: QueueLengths;
   /** Peak resident memory of the process. */
   readonly peakRssBytes: number;
+}
+
+/** How many frames waited for the candidate. */
+export interface QueueLengths {
+  readonly longest: number;
+  readonly atEnd: number;
 }

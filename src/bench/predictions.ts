@@ -7,6 +7,7 @@ import type { BenchQuestion, BenchVideo } from './question.ts';
 import type { CellMetrics, Counts, RecordItem } from './run/record.ts';
 import { scoreAnswer } from './run/score-answer.ts';
 import { chanceOf, countStatuses, summariseItems, withCaptionScores } from './run/summarise.ts';
+import { nothing } from './run/unit.ts';
 import type { LoadedSuite, Suite } from './suite.ts';
 
 /** Scores of an output file. */
@@ -92,6 +93,7 @@ export async function scorePredictions({
       })),
     ),
     chance: chanceOf(videos),
+    fps: 0,
   };
   return {
     suite: name,
@@ -119,7 +121,7 @@ async function scoreOne(
     ...scored,
     output: prediction?.text ?? null,
     atSec,
-    counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0 },
+    counts: nothing.counts,
     timings: { firstTokenMs: delayMs, totalMs: delayMs },
   };
 }

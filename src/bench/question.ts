@@ -12,6 +12,8 @@ interface QuestionBase {
   /** The suite's class of question. */
   readonly class: string;
   readonly maxTokens: number;
+  /** Seconds since what the answer rests on was last to be seen, where the annotations tell. */
+  readonly evidenceAgeSec?: number;
   /** Whether question and answer stay in the dialogue. */
   readonly remember: boolean;
 }
@@ -87,4 +89,9 @@ export function truthOf(question: BenchQuestion): string {
     case 'proactive':
       return question.output;
   }
+}
+
+/** Seconds since the oldest thing was over that the answer rests on; 0 where nothing is known of it. */
+export function ageOf(timeSec: number, evidence: readonly (readonly [number, number])[]): number {
+  return evidence.length === 0 ? 0 : Math.max(0, timeSec - Math.min(...evidence.map(([, to]) => to)));
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { loadMethods, type MethodInfo } from '../core/methods.ts';
 import type { BenchVideo } from './question.ts';
+import type { WorldClip } from './world-videos.ts';
 
 /** A file that a suite reads: the names under which it is published, the first found wins. */
 export interface SuiteFile {
@@ -21,8 +22,8 @@ export interface Suite extends MethodInfo {
   readonly obtain: string;
   /** EgoSchema's rule: report the blind and the one-frame score beside this one. */
   readonly needsControls?: true;
-  /** World suites: makes files and videos from a seed and gives their folder. */
-  readonly generate?: (request: GenerateRequest) => Promise<string>;
+  /** World suites: makes the files from a seed, and tells how each video is drawn. */
+  readonly generate?: (request: GenerateRequest) => Promise<GeneratedSuite>;
   load(files: ResolvedFiles): Promise<LoadedSuite>;
 }
 
@@ -30,11 +31,24 @@ export interface GenerateRequest {
   readonly seed: number;
   /** Number of videos. */
   readonly size: number;
+  /** Length of the videos: the suite's own, its shortest, or so many minutes (world-stream only). */
+  readonly length?: 'usual' | 'short' | { readonly minutes: number };
   /** Folder under which generated suites are kept, by kind, seed, size and version of the generator. */
   readonly cacheFolder: string;
   readonly signal: AbortSignal;
-  /** Called when a clip is written. */
+  /** Called when the questions of a clip are made. */
   readonly onClip?: (id: string, done: number, total: number) => void;
+}
+
+export interface GeneratedSuite {
+  /** Holds the annotation files. */
+  readonly folder: string;
+  /** Kind, seed and version of the generator: with it, the content of clip n is known whatever the number of clips. */
+  readonly identity: string;
+  /** No video is longer, however many there are. */
+  readonly longestSec: number;
+  /** What a video is drawn from; undefined for one that is not of this suite. */
+  readonly clip: (video: Pick<BenchVideo, 'file'>) => WorldClip | undefined;
 }
 
 /** Path of each file of `Suite.files`; an optional file that is absent is left out. */

@@ -8,7 +8,8 @@ import { UserError } from '../core/errors.ts';
 import { writeOfficialFiles, type Sample } from '../../test/bench/official-files.ts';
 import { matchJudge } from './judge/match-judge.ts';
 import { loadMocks } from './mock.ts';
-import { makePlan, summarisePlan } from './run/plan.ts';
+import { makePlan } from './run/plan.ts';
+import { summarisePlan } from './run/plan-summary.ts';
 import type { RecordCell } from './run/record.ts';
 import { runBench } from './run/run.ts';
 import { loadSuites, resolveFiles, type Suite } from './suite.ts';
@@ -124,8 +125,8 @@ test('StreamingBench: sequential prompts repeat earlier questions with their ans
 
 test('a limit and ids choose videos and questions; an unknown id is refused', async () => {
   const request = { suites: [{ name: 'streambench', folder: folderOf('streambench') }], candidates: [...(await loadMocks()).values()], seed: 1 };
-  expect(summarisePlan(await makePlan({ ...request, limit: 2 }, suites)).suites[0]).toMatchObject({ videos: 2, questions: 8 });
-  expect(summarisePlan(await makePlan({ ...request, ids: ['ego/clip_2.mp4#1', 'ego/clip_3.mp4'] }, suites)).suites[0]).toMatchObject({
+  expect((await summarisePlan(await makePlan({ ...request, limit: 2 }, suites))).suites[0]).toMatchObject({ videos: 2, questions: 8 });
+  expect((await summarisePlan(await makePlan({ ...request, ids: ['ego/clip_2.mp4#1', 'ego/clip_3.mp4'] }, suites))).suites[0]).toMatchObject({
     videos: 2,
     questions: 5,
   });
@@ -140,7 +141,7 @@ test('missing videos are listed with where to get them, counted missing and neve
       { suites: [{ name: 'egoschema', folder: folderOf('egoschema') }], candidates: [(await loadMocks()).get('oracle')!], seed: 1 },
       suites,
     );
-    const summary = summarisePlan(plan);
+    const summary = await summarisePlan(plan);
     expect(summary.suites[0]).toMatchObject({ videos: 0, missing: 5, questions: 0 });
     expect(summary.missing[0]).toMatchObject({
       suite: 'egoschema',
@@ -156,7 +157,7 @@ test('missing videos are listed with where to get them, counted missing and neve
       { suites: [{ name: 'egoschema', folder: folderOf('egoschema'), videoFolder: folder }], candidates: [(await loadMocks()).get('oracle')!], seed: 1 },
       suites,
     );
-    expect(summarisePlan(found).suites[0]).toMatchObject({ videos: 5, missing: 0 });
+    expect((await summarisePlan(found)).suites[0]).toMatchObject({ videos: 5, missing: 0 });
   } finally {
     await rename(folder, path.join(folderOf('egoschema'), 'videos'));
   }

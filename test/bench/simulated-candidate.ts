@@ -58,6 +58,10 @@ export function simulatedCandidate(simulation: Simulation, questions?: ReadonlyM
             kvBytes: kvBytes(now, budget),
             visualTokens: Math.round(share * now * 64),
             generatedTokens: 3,
+            tokensSeen: now * 64,
+            meanSlots: kvBytes(now, budget) / 6144,
+            slotsRead: kvBytes(now, budget) / 6144,
+            float32Bytes: kvBytes(now, budget),
           };
           return Promise.resolve({
             text:
@@ -75,11 +79,13 @@ export function simulatedCandidate(simulation: Simulation, questions?: ReadonlyM
           frames: now * frameRate,
           keptFrames: Math.round(now * frameRate * share),
           visualTokens: Math.round(now * 64 * share),
+          offeredTokens: now * 64,
           patchLayers: Math.round(now * 12_288 * share),
           flops: Math.round(now * 1e9 * share),
           peakKvBytes: kvBytes(now, budget),
           streamMs: now * 12 * share,
           answerMs: answered * 60,
+          queue: { longest: 1, atEnd: 0 },
           peakRssBytes: 900e6,
         }),
         close: () => Promise.resolve(),

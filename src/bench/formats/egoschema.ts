@@ -20,6 +20,8 @@ const questions = z.array(
     'option 4': z.string(),
     footage: z.string().optional(),
     duration: z.number().positive().optional(),
+    /** The clip that several questions share; as published, each has one of its own. */
+    video: text.optional(),
   }),
 );
 const answers = z.record(
@@ -53,7 +55,7 @@ export async function loadEgoSchema(questionsFile: string, answersFile: string |
     const options = [item['option 0'], item['option 1'], item['option 2'], item['option 3'], item['option 4']];
     return correct === undefined
       ? []
-      : [{ ...egoVideo(item.q_uid, item.question, options, correct), footage: item.footage ?? 'egocentric', durationSec: item.duration ?? clipSec }];
+      : [{ ...egoVideo(item.q_uid, item.video ?? item.q_uid, item.question, options, correct), footage: item.footage ?? 'egocentric', durationSec: item.duration ?? clipSec }];
   });
   const without = items.length - videos.length;
   if (videos.length === 0)
@@ -62,7 +64,8 @@ export async function loadEgoSchema(questionsFile: string, answersFile: string |
       got: `${items.length} questions`,
       todo: 'check that the two files belong together',
     });
-  return { videos, notes: without > 0 ? [`${without} of ${items.length} questions have no public answer and are left out`] : [] };
+  const joined = [...Map.groupBy(videos, ({ id }) => id).values()].map((same): BenchVideo => ({ ...same[0]!, questions: same.flatMap(({ questions: own }) => own) }));
+  return { videos: joined, notes: without > 0 ? [`${without} of ${items.length} questions have no public answer and are left out`] : [] };
 }
 
 async function loadCsv(file: string): Promise<BenchVideo[]> {
@@ -72,14 +75,14 @@ async function loadCsv(file: string): Promise<BenchVideo[]> {
     const correct = options.map((option) => option.trim()).indexOf(item.answer.trim());
     if (correct < 0)
       throw new UserError('INVALID_ANNOTATIONS', { what: `${file}: item ${index}, field answer: it is none of the five options`, got: `"${item.answer}"` });
-    return egoVideo(item.video_name, item.question, options, correct);
+    return egoVideo(item.video_name, item.video_name, item.question, options, correct);
   });
 }
 
-function egoVideo(id: string, question: string, options: readonly string[], correct: number): BenchVideo {
+function egoVideo(id: string, video: string, question: string, options: readonly string[], correct: number): BenchVideo {
   return {
-    id,
-    file: id,
+    id: video,
+    file: video,
     footage: 'egocentric',
     durationSec: clipSec,
     questions: [

@@ -1,13 +1,13 @@
 // StreamBench's annotation file (StreamChat, arXiv 2501.13468): videos with breakpoints, each a question asked in mid-stream.
 import { z } from 'zod';
-import { byTime, type BenchVideo } from '../question.ts';
+import { ageOf, byTime, type BenchVideo } from '../question.ts';
 import { maxTokens, streamPrompt } from '../prompt.ts';
 import { readAnnotations, seconds, text } from './annotation-file.ts';
 
 const schema = z.array(
   z.object({
     info: z.object({ video_path: text, class_1: z.string().optional(), class_2: z.string().optional() }),
-    breakpoint: z.array(z.object({ time: seconds, question: text, answer: text, class: text })).min(1),
+    breakpoint: z.array(z.object({ time: seconds, question: text, answer: text, class: text, evidence: z.array(z.tuple([z.number(), z.number()])).optional() })).min(1),
   }),
 );
 
@@ -29,6 +29,7 @@ export async function loadStreamBench(file: string): Promise<BenchVideo[]> {
         answers: [point.answer],
         maxTokens: maxTokens.sentence,
         remember: true,
+        ...(point.evidence !== undefined && { evidenceAgeSec: ageOf(point.time, point.evidence) }),
       })),
     ),
   }));

@@ -64,7 +64,7 @@ export function viewsOf(
 
 function rowName(cell: RecordCell, all: readonly RecordCell[]): string {
   const models = new Set(all.filter((one) => !one.isMock).map((one) => one.model));
-  const base = models.size > 1 && !cell.isMock ? `${cell.method} · ${cell.model}` : cell.candidate;
+  const base = cell.isMock || models.size < 2 ? cell.method : `${cell.method} · ${cell.model}`;
   return cell.budget === null ? base : `${base}, ${cell.knob ?? 'budget'} ${cell.budget}`;
 }
 

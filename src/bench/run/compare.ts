@@ -4,8 +4,8 @@ import { agreement } from '../metrics/accuracy.ts';
 import { pairedDifference, type PairedValue } from '../statistics/bootstrap.ts';
 import { mcnemar } from '../statistics/mcnemar.ts';
 import { nonInferiority } from '../statistics/non-inferiority.ts';
-import type { Comparison, RecordItem } from './record.ts';
-import { mainValue } from './summarise.ts';
+import type { Comparison, RecordCell, RecordItem, RecordSuite } from './record.ts';
+import { costsOf, mainValue, timingsOf } from './summarise.ts';
 
 export interface CompareOptions {
   readonly seed: number;
@@ -16,19 +16,19 @@ export interface CompareOptions {
   readonly resamples?: number;
 }
 
-/** @param method and @param baseline hold the same questions in the same order; missing ones are left out of everything */
-export function compare(
-  baselineKey: string,
-  method: readonly RecordItem[],
-  baseline: readonly RecordItem[],
-  { seed, margin, ...bootstrap }: CompareOptions,
-): Comparison {
-  const both = method.map((item, index) => ({ item, other: baseline[index]! })).filter(({ item }) => item.status !== 'missing');
-  const pairs = both.flatMap(({ item, other }): PairedValue[] => {
-    const a = mainValue(item);
-    const b = mainValue(other);
-    return a === undefined || b === undefined ? [] : [{ cluster: item.videoId, method: a, baseline: b }];
-  });
+/** A cell as it is compared. */
+export interface Compared {
+  readonly key: string;
+  readonly items: readonly RecordItem[];
+  readonly units: RecordCell['units'];
+}
+
+/** @param baseline holds the questions of `cell`, and may hold more; missing ones are left out of everything */
+export function compare(cell: Compared, baseline: Compared, suite: RecordSuite, options: CompareOptions): Comparison {
+  const { seed, margin, ...bootstrap } = options;
+  const others = new Map(baseline.items.map((item) => [item.id, item]));
+  const both = cell.items.filter(({ status }) => status !== 'missing').map((item) => ({ item, other: others.get(item.id)! }));
+  const pairs = pairsOf(both);
   const strict = both.map(({ item, other }): PairedValue => ({ cluster: item.videoId, method: mainValue(item) ?? 0, baseline: mainValue(other) ?? 0 }));
   // One stream of draws for every cell: differences between cells are then not due to the draws.
   const random = () => createRandom(`${seed}:bootstrap`);
@@ -36,8 +36,22 @@ export function compare(
   const graded = both.flatMap(({ item, other }) =>
     item.correct === null || other.correct === null ? [] : [{ method: item.correct, baseline: other.correct }],
   );
+  const own = new Set(cell.units.map(({ videoId }) => videoId));
+  const units = baseline.units.filter(({ videoId }) => own.has(videoId));
+  const items = both.map(({ other }) => other);
+  const footage = new Map(suite.videos.map((video) => [video.id, video.footage]));
+  const kinds = Map.groupBy(both, ({ item }) => footage.get(item.videoId)!);
+  const byFootage = [...kinds].flatMap(([kind, same]) => {
+    const found = pairsOf(same);
+    if (found.length === 0) return [];
+    const each = pairedDifference(found, random(), bootstrap);
+    return [[kind, { difference: each, nonInferiority: nonInferiority(each, margin) }] as const];
+  });
   return {
-    baseline: baselineKey,
+    baseline: baseline.key,
+    baselineCosts: costsOf(units, items, suite),
+    baselineTimings: timingsOf(units, items),
+    ...(kinds.size > 1 ? { byFootage: Object.fromEntries(byFootage) } : {}),
     difference,
     nonInferiority: difference === null ? null : nonInferiority(difference, margin),
     differenceUnscoredWrong: strict.length === 0 ? null : pairedDifference(strict, random(), bootstrap),
@@ -45,4 +59,12 @@ export function compare(
     agreement: agreement(both.map(({ item, other }) => ({ a: item.parsed, b: other.parsed }))),
     excluded: both.length - pairs.length,
   };
+}
+
+function pairsOf(both: readonly { readonly item: RecordItem; readonly other: RecordItem }[]): PairedValue[] {
+  return both.flatMap(({ item, other }): PairedValue[] => {
+    const a = mainValue(item);
+    const b = mainValue(other);
+    return a === undefined || b === undefined ? [] : [{ cluster: item.videoId, method: a, baseline: b }];
+  });
 }

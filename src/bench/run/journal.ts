@@ -1,8 +1,11 @@
 // The journal of a run: one JSON line for each finished unit of work, flushed to disk, so that a killed run continues where it was.
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../core/errors.ts';
+import { makeFolder, type FolderFault } from '../../core/make-folder.ts';
+
+export const outFault: FolderFault = { code: 'OUT_NOT_WRITABLE', purpose: 'the results', todo: 'name another folder with --out' };
 
 export interface Journal<T> {
   /** What earlier runs finished, by key. */
@@ -26,7 +29,7 @@ interface Line {
  * @throws UserError where the file belongs to another plan, or is no journal, or another live process writes it
  */
 export async function openJournal<T>(file: string, plan: unknown): Promise<Journal<T>> {
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file), outFault);
   const release = await lock(`${file}.lock`);
   try {
     const bytes = await readFile(file).catch((cause: unknown) => {

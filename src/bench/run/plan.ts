@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { UserError } from '../../core/errors.ts';
 import type { Candidate } from '../contract.ts';
 import { asBlind, asOneFrame } from '../controls.ts';
-import { streamSeconds, type BenchVideo } from '../question.ts';
-import { resolveFiles, selectVideos, type Suite } from '../suite.ts';
+import { streamSeconds, type BenchQuestion, type BenchVideo } from '../question.ts';
+import { resolveFiles, selectVideos, type GenerateRequest, type GeneratedSuite, type Suite } from '../suite.ts';
 import { indexVideos } from '../videos.ts';
+import type { WorldClip } from '../world-videos.ts';
 
 /** A suite and where its files are. */
 export interface SuiteRequest {
@@ -29,14 +30,19 @@ export interface RunRequest {
   readonly baseline?: string;
   /** Adds the baseline blind and with one frame to suites that ask for it. Default true. */
   readonly controls?: boolean;
+  /** Frames a second that candidates see, of all suites or by name; default: for each suite the highest of 2, 1, 0.5 and 0.25 at which the baseline holds the longest stream. */
+  readonly fps?: number | Readonly<Record<string, number>>;
   /** Videos of each suite, from the first. */
   readonly limit?: number;
+  /** Fewer videos for some rows, from the first; their comparisons are on those alone. */
+  readonly limitOf?: (row: Pick<Cell, 'candidate' | 'budget'>, suite: string) => number | undefined;
   /** Question or video ids to keep. */
   readonly ids?: readonly string[];
-  /** Videos of a world suite. */
-  readonly worldSize?: number;
+  /** Videos of a world suite: of all, or by name. */
+  readonly worldSize?: number | Readonly<Record<string, number>>;
+  readonly worldLength?: GenerateRequest['length'];
   readonly worldCacheFolder?: string;
-  /** Called when a clip of a world suite is written. */
+  /** Called when the questions of a clip of a world suite are made. */
   readonly onClip?: (id: string, done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -45,6 +51,8 @@ export interface PlannedVideo {
   readonly video: BenchVideo;
   /** Absent: missing, never scored. */
   readonly path?: string;
+  /** World suites: what the video is drawn from when it is first needed. */
+  readonly clip?: WorldClip;
 }
 
 export interface PlannedSuite {
@@ -52,6 +60,10 @@ export interface PlannedSuite {
   readonly suite: Suite;
   readonly videos: readonly PlannedVideo[];
   readonly notes: readonly string[];
+  /** Frames a second that candidates see. */
+  readonly fps: number;
+  /** World suites: with it, the content of video n is known whatever the number of videos. */
+  readonly identity?: string;
 }
 
 /** One row of the comparison. */
@@ -60,6 +72,8 @@ export interface Cell {
   readonly suite: PlannedSuite;
   readonly candidate: Candidate;
   readonly budget: number | null;
+  /** Those of the suite's videos that it is run on. */
+  readonly videos: readonly PlannedVideo[];
 }
 
 /** What a run will do. */
@@ -71,6 +85,9 @@ export interface Plan {
 }
 
 const defaultWorldSize = 100;
+/** Rates to choose from, and the one where none fits: then the baseline ends with a full context, and the report says so. */
+const frameRates = [2, 1, 0.5, 0.25];
+const unfittingFps = 1;
 
 /**
  * Resolves suites, videos, candidates and budgets to the cells of a run.
@@ -96,7 +113,10 @@ export async function makePlan(request: RunRequest, known: ReadonlyMap<string, S
   const cells = suites.flatMap((suite) =>
     [...request.candidates, ...(suite.suite.needsControls && request.controls !== false ? controls : [])].flatMap((candidate) => {
       const budgets: readonly (number | null)[] = candidate.knob === undefined ? [null] : (request.budgets ?? candidate.knob.values);
-      return budgets.map((budget): Cell => ({ key: [suite.name, candidate.name, ...(budget === null ? [] : [budget])].join('/'), suite, candidate, budget }));
+      return budgets.map((budget): Cell => {
+        const limit = request.limitOf?.({ candidate, budget }, suite.name);
+        return { key: [suite.name, candidate.name, ...(budget === null ? [] : [budget])].join('/'), suite, candidate, budget, videos: suite.videos.slice(0, limit) };
+      });
     }),
   );
   return { suites, cells, seed: request.seed, baseline };
@@ -107,31 +127,63 @@ async function planSuite(one: SuiteRequest, request: RunRequest, known: Readonly
   if (suite === undefined)
     throw new UserError('UNKNOWN_SUITE', { what: 'unknown suite', got: `"${one.name}"`, expected: `one of ${[...known.keys()].join(', ')}` });
   let folder = one.folder;
+  let generated: GeneratedSuite | undefined;
   if (suite.generate && folder === undefined) {
     if (request.worldCacheFolder === undefined)
       throw new UserError('NO_CACHE_FOLDER', { what: `suite ${one.name} is generated and needs a folder to be kept in`, expected: 'worldCacheFolder' });
-    folder = await suite.generate({
+    const { worldSize = defaultWorldSize } = request;
+    generated = await suite.generate({
       seed: request.seed,
-      size: request.worldSize ?? defaultWorldSize,
+      size: typeof worldSize === 'number' ? worldSize : (worldSize[one.name] ?? defaultWorldSize),
+      ...(request.worldLength !== undefined && { length: request.worldLength }),
       cacheFolder: request.worldCacheFolder,
       signal: request.signal ?? new AbortController().signal,
       ...(request.onClip === undefined ? {} : { onClip: request.onClip }),
     });
+    folder = generated.folder;
   }
   if (folder === undefined)
     throw new UserError('NO_SUITE_FOLDER', { what: `suite ${one.name} needs the folder of its files`, todo: `get them: ${suite.source}` });
   const { videos, notes } = await suite.load(await resolveFiles(one.name, suite, folder, one.files));
-  const find = await indexVideos(one.videoFolder ?? folder);
   const selected = selectVideos(one.name, videos, { ids: request.ids, limit: request.limit });
+  const given = typeof request.fps === 'number' ? request.fps : request.fps?.[one.name];
+  const common = { name: one.name, suite, notes, fps: given ?? fittingFps(selected, request, generated?.longestSec) };
+  if (generated) {
+    const planned = selected.map((video): PlannedVideo => {
+      const clip = generated.clip(video);
+      return clip === undefined ? { video } : { video, clip, path: clip.path };
+    });
+    return { ...common, identity: generated.identity, videos: planned };
+  }
+  const find = await indexVideos(one.videoFolder ?? folder);
   return {
-    name: one.name,
-    suite,
-    notes,
+    ...common,
     videos: selected.map((video) => {
       const path = find(video);
       return path === undefined ? { video } : { video, path };
     }),
   };
+}
+
+/**
+ * The highest rate at which every candidate's model holds the suite's longest stream whole.
+ * @param longestSec of a suite that may be continued with more videos: no video is longer
+ */
+function fittingFps(videos: readonly BenchVideo[], { candidates }: RunRequest, longestSec = 0): number {
+  const dialogues = videos.map((video) => {
+    const kept = video.questions.filter(({ remember }) => remember).reduce((sum, question) => sum + charactersOf(question), 0);
+    return kept + Math.max(0, ...video.questions.map(charactersOf));
+  });
+  const loads = videos.map((video, i) => ({ streamSec: streamSeconds(video), characters: dialogues[i]! }));
+  // Videos to come may be longer than these, and be asked a little more.
+  if (longestSec > 0) loads.push({ streamSec: longestSec, characters: 1.2 * Math.max(0, ...dialogues) });
+  const most = Math.min(...loads.flatMap((load) => candidates.map((candidate) => candidate.fittingFps?.(load) ?? Infinity)));
+  return frameRates.find((rate) => rate <= most) ?? unfittingFps;
+}
+
+/** Of the prompt, its marks, and an answer: short, as prompts ask for, whatever the limit. */
+function charactersOf({ prompt, maxTokens }: BenchQuestion): number {
+  return prompt.length + 24 + 4 * Math.min(16, maxTokens);
 }
 
 function refuseDuplicates(what: string, names: readonly string[]): void {
@@ -147,53 +199,12 @@ export function videoSeed(seed: number, suite: string, videoId: string): number 
     .readUInt32LE(0);
 }
 
-/** `--dry-run`: what would be done, and what it would cost as far as the candidates can tell. */
-export interface PlanSummary {
-  readonly suites: readonly {
-    readonly name: string;
-    readonly videos: number;
-    readonly missing: number;
-    readonly questions: number;
-    readonly streamSec: number;
-    readonly notes: readonly string[];
-  }[];
-  readonly cells: readonly {
-    readonly key: string;
-    readonly videos: number;
-    readonly questions: number;
-    /** null where the candidate cannot tell. */ readonly estimateMs: number | null;
-  }[];
-  /** Sum over the cells divided by the number of lanes; null where any of them is unknown. */
-  readonly estimateMs: number | null;
-  readonly missing: readonly MissingVideo[];
-}
-
+/** A video that is to be fetched. */
 export interface MissingVideo {
   readonly suite: string;
   readonly videoId: string;
   readonly file: string;
   readonly obtain: string;
-}
-
-/** Counts and estimated cost of a plan. */
-export function summarisePlan(plan: Plan, parallel = 1): PlanSummary {
-  const suites = plan.suites.map((suite) => {
-    const present = suite.videos.filter((one) => one.path !== undefined);
-    return {
-      name: suite.name,
-      videos: present.length,
-      missing: suite.videos.length - present.length,
-      questions: present.reduce((sum, one) => sum + one.video.questions.length, 0),
-      streamSec: present.reduce((sum, one) => sum + streamSeconds(one.video), 0),
-      notes: suite.notes,
-    };
-  });
-  const cells = plan.cells.map((cell) => {
-    const { videos, questions, streamSec } = suites[plan.suites.indexOf(cell.suite)]!;
-    return { key: cell.key, videos, questions, estimateMs: cell.candidate.estimateMs?.({ streamSec, questions, budget: cell.budget }) ?? null };
-  });
-  const isKnown = cells.every((cell) => cell.estimateMs !== null);
-  return { suites, cells, estimateMs: isKnown ? cells.reduce((sum, cell) => sum + cell.estimateMs!, 0) / parallel : null, missing: missingVideos(plan) };
 }
 
 export function missingVideos(plan: Plan): MissingVideo[] {

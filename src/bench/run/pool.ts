@@ -17,19 +17,19 @@ export function createGate(width: number): <T>(task: () => Promise<T>) => Promis
   };
 }
 
-/** Works off the items, at most `width` at once. The first fault stops new work, waits for what is under way, and is thrown. */
-export async function runPool<T>(items: readonly T[], width: number, work: (item: T) => Promise<void>): Promise<void> {
+/** Works off the items in `width` lanes, numbered from 0. The first fault stops new work, waits for what is under way, and is thrown. */
+export async function runPool<T>(items: readonly T[], width: number, work: (item: T, lane: number) => Promise<void>): Promise<void> {
   let next = 0;
   const faults: unknown[] = [];
-  const lane = async () => {
+  const runLane = async (lane: number) => {
     while (next < items.length && faults.length === 0) {
       try {
-        await work(items[next++]!);
+        await work(items[next++]!, lane);
       } catch (fault) {
         faults.push(fault);
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.max(1, Math.min(width, items.length)) }, lane));
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(width, items.length)) }, (_, lane) => runLane(lane)));
   if (faults.length > 0) throw faults[0];
 }

@@ -20,6 +20,8 @@ export interface RecordQuestion {
   readonly timeSec: number | 'end';
   readonly question: string;
   readonly truth: string;
+  /** Seconds since what the answer rests on was last to be seen, where the annotations tell. */
+  readonly evidenceAgeSec?: number;
   readonly options?: readonly string[];
 }
 
@@ -28,6 +30,8 @@ export interface RecordSuite {
   readonly source: string;
   readonly metric: 'accuracy' | 'ciderD';
   readonly notes: readonly string[];
+  /** Frames a second that the candidates saw. */
+  readonly fps: number;
   readonly videos: readonly {
     readonly id: string;
     readonly file: string;
@@ -68,6 +72,8 @@ export interface CellMetrics {
   readonly accuracyUnscoredWrong?: number | null;
   readonly byClass?: Readonly<Record<string, Accuracy>>;
   readonly byFootage?: Readonly<Record<string, Accuracy>>;
+  /** By the time since what the answer rests on was to be seen, where the annotations tell. */
+  readonly byAge?: Readonly<Record<string, Accuracy>>;
   /** StreamBench's Sco (0–5, higher is better) and Coh (lower is better). */
   readonly stream?: { readonly score: number | null; readonly coherence: number | null };
   /** BLEU, ROUGE-L and METEOR as fractions of 1, CIDEr 0–10. */
@@ -77,6 +83,11 @@ export interface CellMetrics {
 export interface Comparison {
   /** Key of the baseline's cell. */
   readonly baseline: string;
+  /** What the baseline cost on the videos of this cell, which may be fewer than its own. */
+  readonly baselineCosts: CellCosts;
+  readonly baselineTimings: CellTimings;
+  /** The difference and its verdict for each kind of footage, where there are several. */
+  readonly byFootage?: Readonly<Record<string, { readonly difference: PairedDifference; readonly nonInferiority: NonInferiority }>>;
   /** Method − baseline in the unit of `main`, over questions that both have scored; null where there is none. */
   readonly difference: PairedDifference | null;
   readonly nonInferiority: NonInferiority | null;
@@ -97,17 +108,37 @@ export interface CellCosts {
   readonly frames: number;
   readonly keptFrames: number;
   readonly visualTokens: number;
+  /** Visual tokens that all frames have if nothing is left out. */
+  readonly offeredTokens: number;
   readonly patchLayers: number;
   readonly flops: number;
+  /** Encoder work and frames by kind of footage. */
+  readonly byFootage: Readonly<Record<string, { readonly frames: number; readonly patchLayers: number; readonly visualTokens: number }>>;
+  /** What makes a memory smaller, apart: fewer tokens go in, slots merge or go, slots take fewer bytes. */
+  readonly factors: MemoryFactors;
+  /** Slots that a question looked at over those that there were, mean over questions; null where nothing was answered. */
+  readonly slotsReadShare: number | null;
   /** Live bytes of keys and values when a question arrives. */
   readonly kvBytesMean: number;
   readonly kvBytesMax: number;
   readonly peakKvBytes: number;
 }
 
+/** Each above 1 where it saves; null where there is nothing to divide. Means over questions, weighted by size. */
+export interface MemoryFactors {
+  /** Visual tokens that the frames had over those that went into the memory. */
+  readonly token: number | null;
+  /** Tokens that went into the memory over the slots that there were of them. */
+  readonly merge: number | null;
+  /** Bytes that the slots would take in float32 over those that they took. */
+  readonly format: number | null;
+}
+
 export interface CellTimings {
   /** StreamBench's RPD: from the question to the first token. Null where nothing was answered. */
-  readonly firstTokenMs: { readonly mean: number; readonly median: number; readonly p95: number } | null;
+  readonly firstTokenMs: { readonly min: number; readonly mean: number; readonly median: number; readonly p95: number } | null;
+  /** Frames that would have waited in real time: the most in any video, and the mean at their ends. */
+  readonly queue: { readonly longest: number; readonly meanAtEnd: number };
   readonly framesPerSec: number | null;
   readonly streamMs: number;
   readonly answerMs: number;
@@ -156,9 +187,29 @@ export interface BenchRecord {
   readonly cells: readonly RecordCell[];
 }
 
+/** A record without its single answers: every figure of the report, small enough to be kept in a repository. */
+export type BenchSummary = Omit<BenchRecord, 'suites' | 'cells' | 'missing'> & {
+  readonly suites: readonly (Omit<RecordSuite, 'videos' | 'questions'> & { readonly videos: number; readonly questions: number })[];
+  /** `answers` and `watched`: how many questions and videos the figures are of. */
+  readonly cells: readonly (Omit<RecordCell, 'items' | 'units'> & { readonly answers: number; readonly watched: number })[];
+  readonly missing: number;
+};
+
+export function summaryOf(record: BenchRecord): BenchSummary {
+  return {
+    ...record,
+    suites: record.suites.map((suite) => ({ ...suite, videos: suite.videos.length, questions: suite.questions.length })),
+    cells: record.cells.map((cell) => {
+      const { items, units, ...rest } = cell;
+      return { ...rest, answers: items.length, watched: units.length };
+    }),
+    missing: record.missing.length,
+  };
+}
+
 /** The record without anything that differs between two equal runs: wall times, memory of the process, dates. */
 export function withoutTimes(record: BenchRecord): unknown {
-  return JSON.parse(JSON.stringify(record, (key, value: unknown) => (key === 'timings' || key === 'startedAt' || key === 'finishedAt' ? undefined : value)));
+  return JSON.parse(JSON.stringify(record, (key, value: unknown) => (key === 'timings' || key === 'baselineTimings' || key === 'startedAt' || key === 'finishedAt' ? undefined : value)));
 }
 
 /** Reads `record.json` of a run. @throws UserError where the file is no record, or of a version that this one does not know */

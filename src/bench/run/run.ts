@@ -1,20 +1,23 @@
 // Runs a plan: fills the cells, keeps every finished unit in the journal, scores the answers and writes the record.
 import { createHash } from 'node:crypto';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../../core/make-folder.ts';
 import type { Judge } from '../judge/judge.ts';
 import type { BenchQuestion } from '../question.ts';
 import { streamSeconds, truthOf } from '../question.ts';
+import { createSharedVideo } from '../shared-video.ts';
+import { createDrawing } from '../world-videos.ts';
 import { compare } from './compare.ts';
 import { readEnvironment } from './environment.ts';
-import { openJournal } from './journal.ts';
+import { openJournal, outFault } from './journal.ts';
 import { missingVideos, videoSeed, type Cell, type Plan, type PlannedSuite, type PlannedVideo } from './plan.ts';
 import { runPool } from './pool.ts';
 import { createProgressMeter, type Progress } from './progress.ts';
 import type { BenchRecord, RecordCell, RecordItem, RecordQuestion, RecordSuite } from './record.ts';
 import { scoreAnswer } from './score-answer.ts';
 import { chanceOf, costsOf, countStatuses, summariseItems, timingsOf, withCaptionScores } from './summarise.ts';
-import { runUnit, type UnitResult } from './unit.ts';
+import { nothing, runUnit, type UnitResult } from './unit.ts';
 
 /** Where a run keeps its files, who judges, how many videos at once. */
 export interface RunOptions {
@@ -33,10 +36,19 @@ export interface RunOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
+type PresentVideo = PlannedVideo & { readonly path: string };
+
 interface Unit {
   readonly key: string;
   readonly cell: Cell;
-  readonly planned: PlannedVideo & { readonly path: string };
+  readonly planned: PresentVideo;
+}
+
+/** One video and the candidates that have still to watch it. */
+interface Job {
+  readonly suite: PlannedSuite;
+  readonly planned: PresentVideo;
+  readonly units: readonly Unit[];
 }
 
 /** One point: of accuracy as a share, or of CIDEr. */
@@ -87,9 +99,7 @@ async function runUnits(
 ): Promise<void> {
   const parallel = options.parallel ?? 1;
   const units = plan.cells.flatMap((cell) =>
-    cell.suite.videos.flatMap((planned): Unit[] =>
-      planned.path === undefined ? [] : [{ key: unitKey(cell, planned), cell, planned: { ...planned, path: planned.path } }],
-    ),
+    cell.videos.flatMap((planned): Unit[] => (planned.path === undefined ? [] : [{ key: unitKey(cell, planned), cell, planned: { ...planned, path: planned.path } }])),
   );
   const weight = ({ planned }: Unit) => streamSeconds(planned.video) + planned.video.questions.length;
   const lane = ({ cell }: Unit) => `${cell.candidate.name}@${cell.budget}`;
@@ -99,20 +109,31 @@ async function runUnits(
   );
   options.onProgress?.(meter.start());
   const truths = new Map(plan.suites.map((suite) => [suite, questionsOf(suite)]));
+  await using drawing = createDrawing();
   await runPool(
-    units.filter((unit) => !results.has(unit.key)),
+    jobsOf(units.filter((unit) => !results.has(unit.key))),
     parallel,
-    async (unit) => {
+    async ({ suite, planned, units: pending }, number) => {
       signal.throwIfAborted();
-      const { cell, planned } = unit;
-      const candidate = cell.candidate.withTruth?.(truths.get(cell.suite)!) ?? cell.candidate;
-      const seed = videoSeed(plan.seed, cell.suite.name, planned.video.id);
-      const result = await runUnit({ candidate, video: planned.video, path: planned.path, budget: cell.budget, seed, signal });
-      await append(unit.key, result);
-      results.set(unit.key, result);
-      options.onProgress?.(meter.finish(unit.key, lane(unit), weight(unit), result.timings.wallMs, hasFailed(result)));
+      const drawMs = planned.clip === undefined ? 0 : await drawing.draw(planned.clip, number, signal);
+      const shared = createSharedVideo(`${suite.name}/${planned.video.id}`, number);
+      const seed = videoSeed(plan.seed, suite.name, planned.video.id);
+      for (const [i, unit] of pending.entries()) {
+        signal.throwIfAborted();
+        const { cell } = unit;
+        const candidate = cell.candidate.withTruth?.(truths.get(suite)!) ?? cell.candidate;
+        const result = await runUnit({ candidate, video: planned.video, path: planned.path, budget: cell.budget, fps: suite.fps, shared, seed, signal, ...(i === 0 && { drawMs }) });
+        await append(unit.key, result);
+        results.set(unit.key, result);
+        options.onProgress?.(meter.finish(unit.key, lane(unit), weight(unit), result.timings.wallMs, hasFailed(result)));
+      }
     },
   );
+}
+
+/** Candidates of one video one after the other: they share its frames and what the encoder made of them. */
+function jobsOf(units: readonly Unit[]): Job[] {
+  return [...Map.groupBy(units, ({ cell, planned }) => `${cell.suite.name}/${planned.video.id}`).values()].map((own) => ({ suite: own[0]!.cell.suite, planned: own[0]!.planned, units: own }));
 }
 
 async function recordCells(plan: Plan, results: ReadonlyMap<string, UnitResult>, options: RunOptions, signal: AbortSignal): Promise<RecordCell[]> {
@@ -123,7 +144,7 @@ async function recordCells(plan: Plan, results: ReadonlyMap<string, UnitResult>,
     if (baseline === undefined || baseline === cell || cell.isMock) return cell;
     return {
       ...cell,
-      comparison: compare(baseline.key, cell.items, baseline.items, {
+      comparison: compare(cell, baseline, recordSuite(plan.suites.find(({ name }) => name === cell.suite)!), {
         seed: plan.seed,
         margin: options.margin ?? defaultMargin,
         range: rangeOf(cell.suite, plan),
@@ -134,14 +155,16 @@ async function recordCells(plan: Plan, results: ReadonlyMap<string, UnitResult>,
 
 async function recordCell(plan: Plan, cell: Cell, results: ReadonlyMap<string, UnitResult>, judge: Judge, signal: AbortSignal): Promise<RecordCell> {
   const questions = questionsOf(cell.suite);
-  const units = cell.suite.videos.flatMap((planned) => {
+  const suite = recordSuite(cell.suite);
+  const units: RecordCell['units'] = cell.videos.flatMap((planned) => {
     const result = results.get(unitKey(cell, planned));
-    return result === undefined ? [] : [{ videoId: planned.video.id, streamSec: streamSeconds(planned.video), result }];
+    if (result === undefined) return [];
+    const { counts, timings, error } = result;
+    return [{ videoId: planned.video.id, counts, timings, ...(error === undefined ? {} : { error }) }];
   });
-  const perVideo = await Promise.all(cell.suite.videos.map((planned) => scoreVideo(planned, results.get(unitKey(cell, planned)), judge, signal)));
+  const perVideo = await Promise.all(cell.videos.map((planned) => scoreVideo(planned, results.get(unitKey(cell, planned)), judge, signal)));
   const { items, captions } =
     cell.suite.suite.metric === 'ciderD' ? withCaptionScores(perVideo.flat(), questions) : { items: perVideo.flat(), captions: undefined };
-  const outcomes = units.map((unit) => unit.result);
   return {
     key: cell.key,
     suite: cell.suite.name,
@@ -154,20 +177,11 @@ async function recordCell(plan: Plan, cell: Cell, results: ReadonlyMap<string, U
     control: cell.candidate.control ?? null,
     resolved: cell.candidate.resolved ?? {},
     counts: countStatuses(items),
-    metrics: summariseItems(items, recordSuite(cell.suite), plan.seed, captions),
-    costs: costsOf(
-      outcomes,
-      items,
-      units.reduce((sum, unit) => sum + unit.streamSec, 0),
-    ),
+    metrics: summariseItems(items, suite, plan.seed, captions),
+    costs: costsOf(units, items, suite),
     items,
-    units: units.map(({ videoId, result }) => ({
-      videoId,
-      counts: result.counts,
-      timings: result.timings,
-      ...(result.error === undefined ? {} : { error: result.error }),
-    })),
-    timings: timingsOf(outcomes, items),
+    units,
+    timings: timingsOf(units, items),
   };
 }
 
@@ -186,8 +200,7 @@ async function scoreVideo({ video }: PlannedVideo, result: UnitResult | undefine
           score: null,
           output: null,
           atSec: null,
-          counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0 },
-          timings: { firstTokenMs: 0, totalMs: 0 },
+          ...nothing,
         };
       }
       const scored = await scoreAnswer(question, answer, judge, signal);
@@ -204,12 +217,13 @@ async function scoreVideo({ video }: PlannedVideo, result: UnitResult | undefine
   );
 }
 
-function recordSuite({ name, suite, videos, notes }: PlannedSuite): RecordSuite {
+function recordSuite({ name, suite, videos, notes, fps }: PlannedSuite): RecordSuite {
   return {
     name,
     source: suite.source,
     metric: suite.metric,
     notes,
+    fps,
     videos: videos.map(({ video, path: found }) => ({
       id: video.id,
       file: video.file,
@@ -227,6 +241,7 @@ function recordSuite({ name, suite, videos, notes }: PlannedSuite): RecordSuite 
         timeSec: question.timeSec,
         question: question.question,
         truth: truthOf(question),
+        ...(question.evidenceAgeSec === undefined ? {} : { evidenceAgeSec: question.evidenceAgeSec }),
         ...(question.kind === 'choice' ? { options: question.options } : {}),
       })),
     ),
@@ -255,7 +270,9 @@ function hasFailed(result: UnitResult): boolean {
 function planIdentity(plan: Plan, commit: string | null): unknown {
   const suites = plan.suites.map((suite) => ({
     name: suite.name,
-    content: createHash('sha256')
+    fps: suite.fps,
+    // A world suite may be continued with more videos: those that are there stay as they are.
+    content: suite.identity ?? createHash('sha256')
       .update(JSON.stringify(suite.videos.map(({ video }) => video)))
       .digest('hex'),
   }));
@@ -274,12 +291,14 @@ function resolvedOptions(plan: Plan, options: RunOptions): unknown {
     cells: plan.cells.map((cell) => cell.key),
     margin: options.margin ?? defaultMargin,
     parallel: options.parallel ?? 1,
+    framesPerSec: Object.fromEntries(plan.suites.map(({ name, fps }) => [name, fps])),
+    videos: Object.fromEntries(plan.cells.map((cell) => [cell.key, cell.videos.length])),
   };
 }
 
 /** Whole or not at all: a reader never sees half a record. */
 export async function writeRecord(file: string, record: BenchRecord): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file), outFault);
   const draft = `${file}.${process.pid}.tmp`;
   await writeFile(draft, JSON.stringify(record, null, 1) + '\n');
   await rename(draft, file);

@@ -5,8 +5,7 @@ import { scoreCaptions } from '../metrics/captions.ts';
 import type { BenchQuestion, BenchVideo } from '../question.ts';
 import { truthOf } from '../question.ts';
 import { clusteredMean, quantile } from '../statistics/bootstrap.ts';
-import type { CellCosts, CellMetrics, CellTimings, Counts, RecordItem, RecordSuite } from './record.ts';
-import type { UnitResult } from './unit.ts';
+import type { CellCosts, CellMetrics, CellTimings, Counts, RecordCell, RecordItem, RecordSuite } from './record.ts';
 
 /** Adds each caption's own CIDEr-D, with document frequencies of all clips that are there. */
 export function withCaptionScores(
@@ -63,8 +62,16 @@ export function summariseItems(items: readonly RecordItem[], suite: RecordSuite,
     accuracyUnscoredWrong: present.length === 0 ? null : graded.filter((one) => one.correct).length / present.length,
     byClass: accuracyBy(graded, (one) => about.get(one.id)!.class),
     byFootage: accuracyBy(graded, (one) => about.get(one.id)!.footage),
+    ...(suite.questions.some((question) => question.evidenceAgeSec !== undefined) ? { byAge: accuracyBy(graded, (one) => ageGroup(about.get(one.id)!.evidenceAgeSec ?? 0)) } : {}),
     ...(isJudged ? { stream: streamScores(items) } : {}),
   };
+}
+
+/** Ages of what an answer rests on, in the order of a table. */
+export const ageGroups = ['last minute', '1 to 10 minutes ago', 'over 10 minutes ago'] as const;
+
+function ageGroup(ageSec: number): string {
+  return ageGroups[ageSec < 60 ? 0 : ageSec < 600 ? 1 : 2];
 }
 
 export function countStatuses(items: readonly RecordItem[]): Counts {
@@ -72,25 +79,40 @@ export function countStatuses(items: readonly RecordItem[]): Counts {
   return { scored: count('scored'), unscored: count('unscored'), failed: count('failed'), missing: count('missing') };
 }
 
-export function costsOf(units: readonly UnitResult[], items: readonly RecordItem[], streamSec: number): CellCosts {
-  const done = units.flatMap((unit) => (unit.counts === null ? [] : [unit.counts]));
-  const total = (key: keyof (typeof done)[number]) => done.reduce((sum, counts) => sum + counts[key], 0);
-  const kvBytes = answered(items).map((item) => item.counts.kvBytes);
+/** @param items those of the videos of `units` */
+export function costsOf(units: RecordCell['units'], items: readonly RecordItem[], suite: RecordSuite): CellCosts {
+  const about = new Map(suite.videos.map((video) => [video.id, video]));
+  const done = units.flatMap(({ videoId, counts }) => (counts === null ? [] : [{ ...counts, video: about.get(videoId)! }]));
+  type Countable = 'frames' | 'keptFrames' | 'visualTokens' | 'offeredTokens' | 'patchLayers' | 'flops';
+  const total = (key: Countable, of = done) => of.reduce((sum, counts) => sum + counts[key], 0);
+  const given = answered(items).map((item) => item.counts);
+  const over = (key: 'kvBytes' | 'tokensSeen' | 'meanSlots' | 'slotsRead' | 'float32Bytes') => given.reduce((sum, counts) => sum + counts[key], 0);
+  const kvBytes = over('kvBytes');
   return {
     videos: done.length,
-    streamSec,
+    streamSec: units.reduce((sum, { videoId }) => sum + about.get(videoId)!.streamSec, 0),
     frames: total('frames'),
     keptFrames: total('keptFrames'),
     visualTokens: total('visualTokens'),
+    offeredTokens: total('offeredTokens'),
     patchLayers: total('patchLayers'),
     flops: total('flops'),
-    kvBytesMean: kvBytes.length === 0 ? 0 : kvBytes.reduce((sum, bytes) => sum + bytes, 0) / kvBytes.length,
-    kvBytesMax: kvBytes.reduce((most, bytes) => Math.max(most, bytes), 0),
+    byFootage: Object.fromEntries(
+      [...Map.groupBy(done, ({ video }) => video.footage)].map(([kind, same]) => [kind, { frames: total('frames', same), patchLayers: total('patchLayers', same), visualTokens: total('visualTokens', same) }]),
+    ),
+    factors: { token: factor(total('offeredTokens'), total('visualTokens')), merge: factor(over('tokensSeen'), over('meanSlots')), format: factor(over('float32Bytes'), kvBytes) },
+    slotsReadShare: factor(over('slotsRead'), over('meanSlots')),
+    kvBytesMean: given.length === 0 ? 0 : kvBytes / given.length,
+    kvBytesMax: given.reduce((most, counts) => Math.max(most, counts.kvBytes), 0),
     peakKvBytes: done.reduce((most, counts) => Math.max(most, counts.peakKvBytes), 0),
   };
 }
 
-export function timingsOf(units: readonly UnitResult[], items: readonly RecordItem[]): CellTimings {
+function factor(whole: number, part: number): number | null {
+  return part === 0 ? null : whole / part;
+}
+
+export function timingsOf(units: RecordCell['units'], items: readonly RecordItem[]): CellTimings {
   const delays = answered(items)
     .map((item) => item.timings.firstTokenMs)
     .sort((a, b) => a - b);
@@ -101,7 +123,11 @@ export function timingsOf(units: readonly UnitResult[], items: readonly RecordIt
     firstTokenMs:
       delays.length === 0
         ? null
-        : { mean: delays.reduce((sum, delay) => sum + delay, 0) / delays.length, median: quantile(delays, 0.5), p95: quantile(delays, 0.95) },
+        : { min: delays[0]!, mean: delays.reduce((sum, delay) => sum + delay, 0) / delays.length, median: quantile(delays, 0.5), p95: quantile(delays, 0.95) },
+    queue: {
+      longest: units.reduce((most, { timings }) => Math.max(most, timings.queue.longest), 0),
+      meanAtEnd: units.length === 0 ? 0 : units.reduce((sum, { timings }) => sum + timings.queue.atEnd, 0) / units.length,
+    },
     framesPerSec: streamMs === 0 ? null : (frames * 1000) / streamMs,
     streamMs,
     answerMs: total('answerMs'),

@@ -1,6 +1,6 @@
 // One unit of work: one candidate watches one video and answers its questions in order of time.
 import { messageOf } from '../../core/errors.ts';
-import type { Candidate, CandidateAnswer, CandidateSession, CandidateStats } from '../contract.ts';
+import type { Candidate, CandidateAnswer, CandidateSession, CandidateStats, OpenOptions } from '../contract.ts';
 import { parseYesNo } from '../metrics/short-answers.ts';
 import { maxTokens } from '../prompt.ts';
 import type { BenchQuestion, BenchVideo, ProactiveQuestion } from '../question.ts';
@@ -15,26 +15,28 @@ export interface RawAnswer {
   readonly atSec: number | 'end' | null;
   /** Proactive questions: what was said to each "is it time?". */
   readonly polls?: readonly { readonly timeSec: number; readonly text: string }[];
-  readonly counts: Pick<CandidateAnswer, 'kvBytes' | 'visualTokens' | 'generatedTokens'>;
+  readonly counts: Omit<CandidateAnswer, 'text' | 'firstTokenMs' | 'totalMs'>;
   readonly timings: Pick<CandidateAnswer, 'firstTokenMs' | 'totalMs'>;
 }
 
 export interface UnitResult {
   /** In the order of the video's questions. */
   readonly answers: readonly RawAnswer[];
-  readonly counts: Omit<CandidateStats, 'streamMs' | 'answerMs' | 'peakRssBytes'> | null;
-  readonly timings: Pick<CandidateStats, 'streamMs' | 'answerMs' | 'peakRssBytes'> & { readonly wallMs: number };
+  readonly counts: Omit<CandidateStats, keyof UnitTimings> | null;
+  /** `drawMs`: what drawing the video took, of the first candidate that needed it. */
+  readonly timings: UnitTimings & { readonly wallMs: number; readonly drawMs: number };
   /** Set where the video could not be gone through to its end. */
   readonly error?: string;
 }
 
-interface UnitRequest {
+type UnitTimings = Pick<CandidateStats, 'streamMs' | 'answerMs' | 'queue' | 'peakRssBytes'>;
+
+interface UnitRequest extends OpenOptions {
   readonly candidate: Candidate;
   readonly video: BenchVideo;
   readonly path: string;
-  readonly budget: number | null;
-  readonly seed: number;
-  readonly signal: AbortSignal;
+  /** What drawing the video took just now. */
+  readonly drawMs?: number;
 }
 
 /** Something to do at a moment: ask a question, or poll a proactive one. */
@@ -43,20 +45,22 @@ interface Event {
   readonly question: BenchQuestion;
 }
 
-const nothing: Pick<RawAnswer, 'counts' | 'timings'> = {
-  counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0 },
+/** What an answer cost that was never given. */
+export const nothing: Pick<RawAnswer, 'counts' | 'timings'> = {
+  counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0, tokensSeen: 0, meanSlots: 0, slotsRead: 0, float32Bytes: 0 },
   timings: { firstTokenMs: 0, totalMs: 0 },
 };
 
 /** A candidate's fault fails its questions and is kept; only an abort is thrown. */
-export async function runUnit({ candidate, video, path, budget, seed, signal }: UnitRequest): Promise<UnitResult> {
+export async function runUnit({ candidate, video, path, drawMs = 0, ...opening }: UnitRequest): Promise<UnitResult> {
   const began = performance.now();
+  const { signal } = opening;
   const answers = new Map<string, RawAnswer>();
   let session: CandidateSession | undefined;
   let stats: CandidateStats | undefined;
   let error: string | undefined;
   try {
-    session = await candidate.open(path, { budget, seed, signal });
+    session = await candidate.open(path, opening);
     for (const { timeSec, question } of eventsOf(video)) {
       signal.throwIfAborted();
       if (question.kind === 'proactive' && isSettled(answers.get(question.id))) continue;
@@ -70,13 +74,13 @@ export async function runUnit({ candidate, video, path, budget, seed, signal }: 
   } finally {
     await session?.close();
   }
-  const { streamMs = 0, answerMs = 0, peakRssBytes = 0, ...counts } = stats ?? {};
+  const { streamMs = 0, answerMs = 0, peakRssBytes = 0, queue = { longest: 0, atEnd: 0 }, ...counts } = stats ?? {};
   return {
     answers: video.questions.map(
       (question) => answers.get(question.id) ?? { id: question.id, text: null, error: error ?? 'not asked', atSec: null, ...nothing },
     ),
     counts: stats === undefined ? null : (counts as NonNullable<UnitResult['counts']>),
-    timings: { streamMs, answerMs, peakRssBytes, wallMs: performance.now() - began },
+    timings: { streamMs, answerMs, peakRssBytes, queue, wallMs: performance.now() - began, drawMs },
     ...(error === undefined ? {} : { error }),
   };
 }
@@ -154,8 +158,8 @@ function isSettled(answer: RawAnswer | undefined): boolean {
 }
 
 function rawAnswer(id: string, atSec: number | 'end' | null, answer: CandidateAnswer): RawAnswer {
-  const { text, kvBytes, visualTokens, generatedTokens, firstTokenMs, totalMs } = answer;
-  return { id, text, atSec, counts: { kvBytes, visualTokens, generatedTokens }, timings: { firstTokenMs, totalMs } };
+  const { text, firstTokenMs, totalMs, ...counts } = answer;
+  return { id, text, atSec, counts, timings: { firstTokenMs, totalMs } };
 }
 
 function added(answer: RawAnswer, before: RawAnswer | undefined): RawAnswer {

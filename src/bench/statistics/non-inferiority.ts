@@ -12,13 +12,18 @@ export interface NonInferiority {
 /** z of the two-sided 95 % interval plus z of 80 % power. */
 const powerZ = 1.959963984540054 + 0.8416212335729143;
 
+/** A bootstrap over fewer videos is too narrow to decide anything (Cameron, Gelbach and Miller 2008). */
+const fewestVideos = 20;
+
 /** @param margin in the unit of the difference: 0.01 for one point of accuracy given as a share */
 export function nonInferiority(difference: PairedDifference, margin: number): NonInferiority {
-  if (difference.low > -margin) return { margin, verdict: 'yes' };
-  if (difference.high < -margin) return { margin, verdict: 'no' };
+  const isEnough = difference.clusters >= fewestVideos;
+  if (isEnough && difference.low > -margin) return { margin, verdict: 'yes' };
+  if (isEnough && difference.high < -margin) return { margin, verdict: 'no' };
   // Standard error shrinks with the root of the number of videos; the spread between videos is taken from this sample.
   const factor = difference.isDegenerate ? exactVideos(difference, margin) / difference.clusters : ((powerZ * difference.standardError) / margin) ** 2;
-  const grow = (count: number) => Math.max(count + 1, Math.ceil(count * factor));
+  const least = isEnough ? 0 : fewestVideos / difference.clusters;
+  const grow = (count: number) => Math.max(count + 1, Math.ceil(count * Math.max(factor, least)));
   return { margin, verdict: 'undecided', required: { questions: grow(difference.pairs), videos: grow(difference.clusters) } };
 }
 

@@ -108,6 +108,12 @@ describe('non-inferiority', () => {
     expect(nonInferiority({ ...base, estimate: 0, low: -0.02, high: 0.02 }, 0.005).required).toEqual({ questions: 31_396, videos: 3140 });
   });
 
+  test('a handful of videos decides nothing, however clear it looks', () => {
+    const few = { ...base, clusters: 3, pairs: 12 };
+    expect(nonInferiority({ ...few, estimate: 0.1, low: 0.05, high: 0.2 }, 0.01)).toEqual({ margin: 0.01, verdict: 'undecided', required: { questions: 95, videos: 24 } });
+    expect(nonInferiority({ ...few, estimate: -0.3, low: -0.4, high: -0.2, standardError: 0.0001 }, 0.01)).toEqual({ margin: 0.01, verdict: 'undecided', required: { questions: 80, videos: 20 } });
+  });
+
   test('without any difference 368 videos decide a margin of one point', () => {
     const alike = Array.from({ length: 30 }, (_, index) => ({ cluster: String(index), method: 1, baseline: 1 }));
     // By hand: ln 0.025 / ln 0.99 = 367.04.

@@ -1,0 +1,136 @@
+// What a candidate runs: a method for each stage, by a name, a preset or a combination such as `vision=dtd,memory=fifo:frames=32`.
+import { UserError } from '../core/errors.ts';
+import type { MethodInfo } from '../core/methods.ts';
+import { memoryMethods } from '../memory/stage.ts';
+import { visionMethods } from '../vision/stage.ts';
+import type { Knob } from './contract.ts';
+
+/** A stage whose methods are compared. */
+export type StageName = 'vision' | 'memory';
+
+interface SweptMethod extends MethodInfo {
+  readonly budget?: { readonly kind: 'fixed' | 'adaptive'; readonly knob: string; readonly sweep: readonly number[] };
+}
+
+interface Stage {
+  readonly name: StageName;
+  /** The method that does nothing. */
+  readonly none: string;
+  readonly methods: () => Promise<ReadonlyMap<string, SweptMethod>>;
+}
+
+/** In the order of the data. */
+const stages: readonly Stage[] = [
+  { name: 'vision', none: 'all', methods: visionMethods },
+  { name: 'memory', none: 'dense', methods: memoryMethods },
+];
+
+/** The name of no method in any stage: what the others are compared with. */
+export const denseName = 'dense';
+
+export interface StageChoice {
+  readonly method: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** A method for each stage, and the one setting that may be swept. */
+export interface MethodSetting {
+  /** As in tables: `fifo`, `vision=dtd,memory=fifo`. */
+  readonly name: string;
+  readonly summary: string;
+  readonly stages: Readonly<Record<StageName, StageChoice>>;
+  readonly knob?: Knob & { readonly stage: StageName };
+  /** Named by what it does as a whole; its options are part of it and are not swept. */
+  readonly isPreset: boolean;
+}
+
+/**
+ * Reads the name of a method, or a combination: `stage=method` with commas, each with options after colons.
+ * @throws UserError for names and options that cannot be read; a name that two stages have needs its stage
+ */
+export async function parseSetting(text: string): Promise<MethodSetting> {
+  if (text === denseName) return { name: denseName, summary: 'everything: no method in any stage', stages: allNone(), isPreset: false };
+  return text.includes('=') ? await combination(text) : await byName(text);
+}
+
+/** Every method of every stage as a setting of its own, dense first; the others in the order of the data. */
+export async function allSettings(): Promise<MethodSetting[]> {
+  const names: string[] = [denseName];
+  for (const { name, none, methods } of stages) {
+    for (const method of (await methods()).keys()) if (method !== none) names.push((await stagesWith(method)).length > 1 ? `${name}=${method}` : method);
+  }
+  return Promise.all(names.map(parseSetting));
+}
+
+/** Settings of several stages that have a name of their own. */
+export async function presetNames(): Promise<string[]> {
+  return (await allSettings()).filter(({ isPreset }) => isPreset).map(({ name }) => name);
+}
+
+/** Every name that `parseSetting` knows, for messages. */
+export async function settingNames(): Promise<string[]> {
+  return (await allSettings()).map(({ name }) => name);
+}
+
+async function byName(name: string): Promise<MethodSetting> {
+  const known = await stagesWith(name);
+  if (known.length === 0) throw new UserError('UNKNOWN_METHOD', { what: 'unknown method', got: `"${name}"`, expected: `one of ${(await settingNames()).join(', ')}; or a combination such as vision=dtd,memory=fifo:frames=32` });
+  if (known.length > 1) throw new UserError('AMBIGUOUS_METHOD', { what: `more than one stage has a method "${name}"`, expected: known.map((stage) => `${stage.name}=${name}`).join(' or ') });
+  return single(name, known[0]!, { method: name, options: {} });
+}
+
+async function stagesWith(method: string): Promise<readonly Stage[]> {
+  const found = await Promise.all(stages.map(async (stage) => ((await stage.methods()).has(method) ? stage : undefined)));
+  return found.filter((stage) => stage !== undefined);
+}
+
+async function single(name: string, stage: Stage, choice: StageChoice): Promise<MethodSetting> {
+  const { summary, budget } = (await stage.methods()).get(choice.method)!;
+  const isSet = budget !== undefined && budget.knob in choice.options;
+  return {
+    name,
+    summary,
+    stages: { ...allNone(), [stage.name]: choice },
+    isPreset: false,
+    ...(budget && !isSet && { knob: { name: budget.knob, kind: budget.kind, values: budget.sweep, stage: stage.name } }),
+  };
+}
+
+async function combination(text: string): Promise<MethodSetting> {
+  const chosen: { readonly stage: Stage; readonly choice: StageChoice }[] = [];
+  for (const part of text.split(',')) {
+    const [, stageName, method, rest] = /^([a-z]+)=([a-z0-9-]+)((?::[A-Za-z]\w*=[^:,]+)*)$/.exec(part.trim()) ?? [];
+    const stage = stages.find(({ name }) => name === stageName);
+    if (stage === undefined || method === undefined) {
+      throw new UserError('BAD_COMBINATION', { what: 'cannot read a combination of methods', got: `"${part}"`, expected: `${stages.map(({ name }) => name).join(' or ')}=method:option=value, with commas between stages` });
+    }
+    if (chosen.some((one) => one.stage === stage)) throw new UserError('BAD_COMBINATION', { what: `stage ${stage.name} is named twice`, got: `"${text}"` });
+    const known = await stage.methods();
+    if (!known.has(method)) throw new UserError('UNKNOWN_METHOD', { what: `unknown ${stage.name} method`, got: `"${method}"`, expected: `one of ${[...known.keys()].join(', ')}` });
+    chosen.push({ stage, choice: { method, options: optionsOf(rest ?? '') } });
+  }
+  const [only] = chosen;
+  if (chosen.length === 1 && only) return await single(text, only.stage, only.choice);
+  return {
+    name: text,
+    summary: chosen.map(({ stage, choice }) => `${stage.name} ${choice.method}`).join(', '),
+    stages: { ...allNone(), ...Object.fromEntries(chosen.map(({ stage, choice }) => [stage.name, choice])) },
+    isPreset: false,
+  };
+}
+
+function optionsOf(text: string): Record<string, unknown> {
+  return Object.fromEntries(
+    text
+      .split(':')
+      .filter((pair) => pair !== '')
+      .map((pair) => {
+        const [name = '', raw = ''] = pair.split('=');
+        return [name, raw === 'true' ? true : raw === 'false' ? false : Number.isFinite(Number(raw)) ? Number(raw) : raw];
+      }),
+  );
+}
+
+function allNone(): Record<StageName, StageChoice> {
+  return Object.fromEntries(stages.map(({ name, none }) => [name, { method: none, options: {} }])) as Record<StageName, StageChoice>;
+}
