@@ -81,6 +81,8 @@ export interface MemoryStream {
   select?(slots: SlotView, chunk: Projected, place: HeadPlace): Int32Array | undefined;
   /** After a chunk was attended: what stays of old slots and tokens. Nothing: all. */
   after?(slots: SlotView, chunk: Attended, place: HeadPlace): Plan | undefined;
+  /** Moves the knob of the budget from the next chunk on. */
+  tune?(value: number): void;
   /** Plain data from which `open` resumes. */
   save?(): unknown;
 }

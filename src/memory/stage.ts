@@ -99,6 +99,11 @@ export class Memory implements Disposable {
     return this.method.adapter;
   }
 
+  /** Moves the knob of the method's budget; methods that cannot stay as they are. */
+  tune(value: number): void {
+    this.#stream.tune?.(value);
+  }
+
   report(): MemoryReport {
     const { liveBytes, allocatedBytes, capBytes, slots, longestHead } = this.store;
     return { liveBytes, allocatedBytes, capBytes, slots, tokensSeen: this.tokensSeen, longestHead };

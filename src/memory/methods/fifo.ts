@@ -18,6 +18,9 @@ export default defineMemoryMethod({
   positions: 'stream',
   scoreBias: 'none',
   open: ({ frames }) => ({
+    tune(value) {
+      frames = value;
+    },
     before(slots, incoming) {
       if (newFrame(slots, incoming) === undefined) return undefined;
       const stored = storedFrames(slots);

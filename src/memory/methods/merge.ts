@@ -61,6 +61,9 @@ export default defineMemoryMethod({
   open({ threshold }, context) {
     const raw = new RawKeys(context);
     return {
+      tune(value) {
+        threshold = value;
+      },
       before(slots, incoming): Plan | undefined {
         if (newFrame(slots, incoming) === undefined) return undefined;
         const frame = newestFrame(slots);

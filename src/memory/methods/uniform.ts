@@ -35,6 +35,9 @@ export default defineMemoryMethod({
   positions: 'stream',
   scoreBias: 'none',
   open: ({ frames }) => ({
+    tune(value) {
+      frames = value;
+    },
     before(slots, incoming) {
       const coming = newFrame(slots, incoming);
       if (coming === undefined) return undefined;
