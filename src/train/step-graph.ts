@@ -15,6 +15,8 @@ export interface Objective {
   readonly loss: Value;
   /** Outputs of the graph under these names. */
   readonly metrics: Readonly<Record<string, Value>>;
+  /** Parameters that this pass trains; the others stay as they are. Default: all. */
+  readonly trains?: (name: string) => boolean;
 }
 
 /** Adds a forward pass to a graph whose weights are there already. Its other inputs it declares itself. */
@@ -40,7 +42,8 @@ function begin(name: string, specs: readonly ParameterSpec[], forward: Forward) 
     if (reserved.has(metric)) throw new UserError('METRIC_NAME', { what: 'a metric has a reserved name', got: metric });
     graph.output(metric, value);
   }
-  return { graph, weights, loss: objective.loss };
+  const { loss, trains = () => true } = objective;
+  return { graph, weights, loss, trained: specs.filter((spec) => trains(spec.name)) };
 }
 
 /** The forward pass alone, for evaluation. */
@@ -54,20 +57,26 @@ export function evaluationGraph(name: string, specs: readonly ParameterSpec[], f
  * every gradient, so no update begins before the last use of a weight, and updates are element-wise.
  */
 export function stepGraph(name: string, specs: readonly ParameterSpec[], forward: Forward, options: StepOptions): Graph {
-  const { graph, weights, loss } = begin(name, specs, forward);
-  const slopes = gradients(loss, specs.map((spec) => weights.get(spec.name)!));
-  update(graph, specs, weights, slopes, options);
+  const { graph, weights, loss, trained } = begin(name, specs, forward);
+  const slopes = gradients(loss, trained.map((spec) => weights.get(spec.name)!));
+  update(graph, trained, weights, slopes, options);
+  for (const spec of specs) {
+    if (trained.includes(spec)) continue;
+    graph.output(`next ${feedNames.weight(spec.name)}`, identity(weights.get(spec.name)!));
+    for (const state of [feedNames.mean(spec.name), feedNames.square(spec.name)]) graph.output(`next ${state}`, identity(graph.input(state, 'float32', spec.shape)));
+  }
   return graph;
 }
 
 /** Adds a batch's gradients, times `share`, to the sums given as inputs `gradient <name>`; outputs have `next ` before. */
 export function accumulationGraph(name: string, specs: readonly ParameterSpec[], forward: Forward, share: number): Graph {
-  const { graph, weights, loss } = begin(name, specs, forward);
-  const slopes = gradients(mul(loss, graph.scalar(share)), specs.map((spec) => weights.get(spec.name)!));
-  specs.forEach((spec, i) => {
+  const { graph, weights, loss, trained } = begin(name, specs, forward);
+  const slopes = gradients(mul(loss, graph.scalar(share)), trained.map((spec) => weights.get(spec.name)!));
+  for (const spec of specs) {
     const sum = graph.input(feedNames.gradient(spec.name), 'float32', spec.shape);
-    graph.output(`next ${feedNames.gradient(spec.name)}`, add(sum, slopes[i]!));
-  });
+    const at = trained.indexOf(spec);
+    graph.output(`next ${feedNames.gradient(spec.name)}`, at < 0 ? identity(sum) : add(sum, slopes[at]!));
+  }
   return graph;
 }
 

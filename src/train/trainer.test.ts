@@ -200,4 +200,5 @@ it('schedules warm up from the first step, peak, and end where they should', () 
   expect(learningRate(schedule, 12)).toBeCloseTo(0.2);
   expect(learningRate({ ...schedule, kind: 'linear' }, 6)).toBeCloseTo(2 * (0.1 + 0.9 * 0.75));
   expect(learningRate({ ...schedule, kind: 'constant' }, 11)).toBe(2);
+  expect([3, 8, 10, 12].map((step) => learningRate({ ...schedule, kind: 'trapezoid', decaySteps: 4 }, step))).toEqual([2, 2, expect.closeTo(1.1), expect.closeTo(0.2)]);
 });

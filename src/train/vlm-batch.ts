@@ -148,7 +148,7 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
     });
     const used = Array<number>(N).fill(0);
     const counts = Array<number>(N).fill(0);
-    for (const thread of sample.threads) {
+    for (const thread of N === 0 ? [] : sample.threads) {
       const length = threadTokens(thread);
       const row = used.findIndex((taken) => taken + length <= T);
       const learned = thread.reduce((sum, { answer }) => sum + answer.length, 0);
@@ -181,7 +181,7 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
       counts[row]!++;
     }
   });
-  if (questions.length === 0) throw new CapacityError('BATCH_EMPTY', { what: 'no question fits the batch', expected: `threads of at most ${T} tokens, ${A} answer tokens` });
+  if (N > 0 && questions.length === 0) throw new CapacityError('BATCH_EMPTY', { what: 'no question fits the batch', expected: `threads of at most ${T} tokens, ${A} answer tokens` });
   // Every question counts the same, however long its answer.
   const total = questions.reduce((sum, { weight }) => sum + weight, 0);
   for (const { start, length, weight } of questions) answerWeights.fill(weight / (length * total), start, start + length);
@@ -189,15 +189,17 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
   const int64 = (data: BigInt64Array, dims: readonly number[]) => new Tensor('int64', data, dims);
   const feeds: Record<string, Tensor> = {
     patches: new Tensor('uint8', patches, [B * F * sizes.patches, sizes.patchValues]),
-    prefixIds: int64(prefixIds, [B, P]),
-    prefixPositions: int64(prefixPositions, [B, P]),
-    threadIds: int64(threadIds, [B, N, T]),
-    threadPositions: int64(threadPositions, [B, N * T]),
-    visible: int64(visible, [B, N, T]),
-    segments: int64(segments, [B, N, T]),
-    answerRows: int64(answerRows, [A]),
-    answerTargets: int64(answerTargets, [A]),
-    answerWeights: new Tensor('float32', answerWeights, [A]),
+    ...(N > 0 && {
+      prefixIds: int64(prefixIds, [B, P]),
+      prefixPositions: int64(prefixPositions, [B, P]),
+      threadIds: int64(threadIds, [B, N, T]),
+      threadPositions: int64(threadPositions, [B, N * T]),
+      visible: int64(visible, [B, N, T]),
+      segments: int64(segments, [B, N, T]),
+      answerRows: int64(answerRows, [A]),
+      answerTargets: int64(answerTargets, [A]),
+      answerWeights: new Tensor('float32', answerWeights, [A]),
+    }),
     ...(config.auxiliary && auxiliaryFeeds(samples, M / B, M, config.auxiliary.labels + config.auxiliary.numbers)),
   };
   const judge = (outputs: Tensors) => {
@@ -214,7 +216,7 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
     dropped,
     judge,
     measure: (outputs) => {
-      const judged = judge(outputs);
+      const judged = N > 0 ? judge(outputs) : [];
       const share = (some: typeof judged) => some.filter(({ exact }) => exact).length / some.length;
       const scalar = (name: string) => (outputs[name] ? { [name]: Number(outputs[name].data[0]) } : {});
       return {

@@ -183,6 +183,21 @@ describe('the VLM as a training graph', () => {
     expect(figures['answerLoss']).toBeLessThan(0.01);
     expect(figures['exactMatch']).toBe(1);
   });
+
+  it('without questions trains the encoder by exact truth and leaves the decoder as it is', async () => {
+    const shape = { clips: 4, frames: 1, prefix: 10, threads: 0, threadLength: 4, answers: 0 };
+    const store = createParameters(vlmParameters(tiny), createRandom(8));
+    const before = new Map([...store.weights].map(([name, values]) => [name, values.slice()]));
+    const batch = packBatch(tiny, shape, ['a', 'b', 'c', 'd'].map((seed) => clip(tiny, seed, 1)));
+    const group = { rateFactor: 1, weightDecay: 0.01 };
+    await using optimiser = createOptimiser(store, () => vlmForward(tiny, shape, { auxiliaryWeight: 1 }), {
+      adamw: { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, maxGradientNorm: 1 }, groups: { matrix: group, vector: group, embedding: group }, accumulation: 1, threads: 1,
+    });
+    const losses: number[] = [];
+    for (let step = 0; step < 60; step++) losses.push(batch.measure((await optimiser.step([{ variant: 'sight', feeds: batch.feeds }], 1e-2)).outputs[0]!)['auxiliaryLoss']!);
+    expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]!);
+    for (const [name, values] of store.weights) expect({ name, same: Buffer.from(values.buffer).equals(Buffer.from(before.get(name)!.buffer)) }).toEqual({ name, same: name.startsWith('model.text_model.') });
+  });
 });
 
 async function openTensorsOf(file: string) {

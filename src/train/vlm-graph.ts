@@ -2,7 +2,8 @@
 import { UserError } from '../core/errors.ts';
 import type { Forward } from './step-graph.ts';
 import { binaryCrossEntropy, huberLoss, softmaxCrossEntropy } from '../graph/loss.ts';
-import { add, concat, gather, gemm, mul, reshape, split } from '../graph/ops.ts';
+import { add, concat, gather, gemm, identity, mul, reshape, split } from '../graph/ops.ts';
+import type { Value } from '../graph/graph.ts';
 import type { BatchShape } from './decoder-graph.ts';
 import { decode } from './decoder-graph.ts';
 import { visionTokens } from './vision-graph.ts';
@@ -22,6 +23,7 @@ export interface VlmLossOptions {
  * - `threadIds` int64 [B, N, T], `threadPositions` int64 [B, N · T], `visible` and `segments` int64 [B, N, T] (see `DecoderInputs`)
  * - `answerRows` int64 [A]: numbers among the B · N · T thread tokens whose next token is learned; `answerTargets` int64 [A]; `answerWeights`
  *   float32 [A], 0 for padding
+ * - without threads, patches and auxiliary truth alone: the encoder learns, the decoder stays as it is
  * - with auxiliary heads: `auxiliaryTargets` and `auxiliaryWeights` float32 [M, labels + numbers]
  *
  * Outputs: `loss`; `answerLoss`; `auxiliaryLoss`; for each answer row `logLoss` and `correct` (its likeliest token is the target).
@@ -34,6 +36,11 @@ export function vlmForward(config: VlmConfig, shape: BatchShape, options: VlmLos
     const M = B * F * sizes.tokensPerFrame;
     if (P + T > text.contextLength) throw new UserError('VLM_CONTEXT', { what: 'the batches are longer than the context', got: `${P} tokens and ${T} of a thread`, expected: `at most ${text.contextLength}` });
     const visual = visionTokens(graph, weight, config, graph.input('patches', 'uint8', [B * F * sizes.patches, sizes.patchValues]), B * F);
+    const auxiliaryLoss = auxiliary && lossOfTruth(visual, weight, auxiliary, M);
+    if (N === 0) {
+      if (!auxiliaryLoss) throw new UserError('VLM_NOTHING_TO_LEARN', { what: 'batches without questions, for a model without auxiliary heads', expected: 'threads, or auxiliary heads' });
+      return { loss: auxiliaryLoss, metrics: { auxiliaryLoss: identity(auxiliaryLoss) }, trains: (name) => !name.startsWith('model.text_model.') };
+    }
     const embedding = weight(vlmNames.embedding);
     const table = concat([embedding, visual], 0);
     const hidden = decode(graph, weight, config, shape, {
@@ -48,14 +55,19 @@ export function vlmForward(config: VlmConfig, shape: BatchShape, options: VlmLos
     const logits = gemm(gather(hidden, graph.input('answerRows', 'int64', [A])), embedding, undefined, { transB: true });
     const answer = softmaxCrossEntropy(logits, graph.input('answerTargets', 'int64', [A]), graph.input('answerWeights', 'float32', [A]));
     const metrics = { answerLoss: answer.loss, logLoss: answer.perRow, correct: answer.correct };
-    if (!auxiliary) return { loss: answer.loss, metrics };
-    const width = auxiliary.labels + auxiliary.numbers;
-    const targets = graph.input('auxiliaryTargets', 'float32', [M, width]);
-    const weights = graph.input('auxiliaryWeights', 'float32', [M, width]);
-    const predicted = gemm(visual, weight(`${vlmNames.auxiliary}.weight`), weight(`${vlmNames.auxiliary}.bias`), { transB: true });
-    const parts = [predicted, targets, weights].map((value) => (auxiliary.numbers === 0 ? [value] : split(value, [auxiliary.labels, auxiliary.numbers], 1)));
-    const labels = binaryCrossEntropy(parts[0]![0]!, parts[1]![0]!, parts[2]![0]!);
-    const auxiliaryLoss = auxiliary.numbers === 0 ? labels : add(labels, huberLoss(parts[0]![1]!, parts[1]![1]!, parts[2]![1]!, 0.1));
+    if (!auxiliaryLoss) return { loss: answer.loss, metrics };
     return { loss: add(answer.loss, mul(auxiliaryLoss, graph.scalar(options.auxiliaryWeight))), metrics: { ...metrics, auxiliaryLoss } };
   };
+}
+
+/** Binary cross-entropy of the labels and Huber loss of the boxes that stand in the square of each visual token. */
+function lossOfTruth(visual: Value, weight: (name: string) => Value, auxiliary: NonNullable<VlmConfig['auxiliary']>, tokens: number): Value {
+  const { graph } = visual;
+  const { labels, numbers } = auxiliary;
+  const targets = graph.input('auxiliaryTargets', 'float32', [tokens, labels + numbers]);
+  const weights = graph.input('auxiliaryWeights', 'float32', [tokens, labels + numbers]);
+  const predicted = gemm(visual, weight(`${vlmNames.auxiliary}.weight`), weight(`${vlmNames.auxiliary}.bias`), { transB: true });
+  const parts = [predicted, targets, weights].map((value) => (numbers === 0 ? [value] : split(value, [labels, numbers], 1)));
+  const known = binaryCrossEntropy(parts[0]![0]!, parts[1]![0]!, parts[2]![0]!);
+  return numbers === 0 ? known : add(known, huberLoss(parts[0]![1]!, parts[1]![1]!, parts[2]![1]!, 0.1));
 }
