@@ -35,10 +35,10 @@ export class AttentionBias {
    * Bias of a head: float32 [T · Q/H, slots] or [1, slots], or a zero that stretches over all. Heads of a layer are asked for in order.
    * @param look what the queries see; the chunk's own tokens come last
    */
-  of(kvHead: number, { slots: { length }, slotBias, merge }: Look): Tensor {
+  of(kvHead: number, { slots: { length }, slotBias, merge, until }: Look): Tensor {
     const mask = this.#masks[kvHead]!;
-    if (slotBias || merge) {
-      this.#build(mask, length, slotBias, merge);
+    if (slotBias || merge || until) {
+      this.#build(mask, length, slotBias, merge, until);
       // Made for this head alone.
       mask.slots = mask.usedSlots = -1;
       return mask.own!;
@@ -52,7 +52,7 @@ export class AttentionBias {
     return mask.used;
   }
 
-  #build(mask: Mask, slots: number, slotBias?: Float32Array, merge?: Uint8Array): void {
+  #build(mask: Mask, slots: number, slotBias?: Float32Array, merge?: Uint8Array, until?: Int32Array): void {
     const rows = this.#count === 1 ? 1 : this.#count * this.#group;
     const repeats = rows / this.#count;
     if (mask.data.length < rows * slots) mask.data = new Float32Array(Math.ceil(rows * slots * 1.25));
@@ -63,6 +63,7 @@ export class AttentionBias {
         if (slotBias) data.set(slotBias.subarray(0, past + t + 1), at);
         else data.fill(0, at, at + past + t + 1);
         data.fill(-Infinity, at + past + t + 1, at + slots);
+        if (until) for (let slot = 0; slot < past + t; slot++) if (until[slot]! < t) data[at + slot] = -Infinity;
         if (!merge) continue;
         // A state that a later token, up to this one, went on with is no slot of its own any more.
         for (let j = 0; j <= t; j++) if (merge[j] !== 0) data[at + past + j - 1] = -Infinity;

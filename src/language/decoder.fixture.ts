@@ -2,7 +2,7 @@
 import { inlineTensor, type PackedLinear } from '../graph/linear.ts';
 import { createRandom } from '../core/random.ts';
 import type { DecoderSpec, DecoderWeights, LinearSource, NormSource, WeightSource } from '../models/contract.ts';
-import type { EmbeddingTable, PackedDecoder, PackedNorm } from '../models/packed/contract.ts';
+import type { EmbeddingTable, PackedDecisions, PackedDecoder, PackedNorm } from '../models/packed/contract.ts';
 
 function table(data: Float32Array, vocabulary: number, width: number): EmbeddingTable {
   return {
@@ -63,6 +63,18 @@ export const tinySpec: DecoderSpec = {
   contextLength: 4096,
   tiedEmbeddings: true,
 };
+
+/** Decisions as an adapter of random weights makes them: a share of the tokens merges or goes, in each head its own. */
+export function randomDecisions(spec: DecoderSpec, kind: PackedDecisions['kind'], seed: number, offset = 0): PackedDecisions {
+  if (kind === 'dmc') return { kind, channel: spec.headWidth - 1, offset };
+  const random = createRandom(seed);
+  const fill = (name: string, shape: readonly number[], scale: number, mean = 0) => inlineTensor(name, Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => mean + (random.next() * 2 - 1) * scale), 'float32', shape);
+  const layers = Array.from({ length: spec.layers }, (_, i) => ({
+    norm: { scale: fill(`dmsNorm${i}`, [spec.width], 0.1, 1) },
+    project: { format: 'float32', weight: fill(`dms${i}`, [spec.kvHeads, spec.width], 0.1), bias: fill(`dmsBias${i}`, [spec.kvHeads], 0.1) } as const,
+  }));
+  return { kind, offset, layers };
+}
 
 /** Random weights of a size at which scores and logits spread as in a trained model. */
 export function randomDecoder(spec: DecoderSpec, seed: number): PackedDecoder {

@@ -2,7 +2,7 @@
 import { UserError } from '../core/errors.ts';
 import type { Plan } from './method.ts';
 import type { Rotary } from './rotary.ts';
-import { columnNames, type HeadSlots, type SlotView } from './slots.ts';
+import { columnNames, type SlotStorage, type SlotView } from './slots.ts';
 
 /** A plan that was checked, in the form that is quick to carry out on many heads. */
 export type CheckedPlan =
@@ -48,7 +48,7 @@ export function checkPlan(plan: Plan, slots: SlotView, isProtected: (slot: numbe
 }
 
 /** Carries out a plan on one head, in place. */
-export function carryOut(plan: CheckedPlan, head: HeadSlots, rotary: Rotary): void {
+export function carryOut(plan: CheckedPlan, head: SlotStorage, rotary: Rotary): void {
   if (plan.kind === 'assign') {
     assign(plan.to, plan.weights, plan.kept, head, rotary);
     return;
@@ -61,39 +61,43 @@ export function carryOut(plan: CheckedPlan, head: HeadSlots, rotary: Rotary): vo
   head.truncate(to);
 }
 
-function assign(to: Int32Array, weights: Float32Array | undefined, kept: number, head: HeadSlots, rotary: Rotary): void {
+function assign(to: Int32Array, weights: Float32Array | undefined, kept: number, head: SlotStorage, rotary: Rotary): void {
   const members = new Int32Array(kept);
   for (const target of to) if (target >= 0) members[target]!++;
-  const { headWidth, keys, values } = head;
+  const { headWidth } = head;
+  /** By target that several slots become: mean key before the rotary embedding (averages of rotated keys mean nothing), mean value. */
+  const means = new Map<number, { readonly key: Float32Array; readonly value: Float32Array }>();
+  const key = new Float32Array(headWidth);
+  const value = new Float32Array(headWidth);
   let seen = 0;
   for (let slot = 0; slot < to.length; slot++) {
     const target = to[slot]!;
     if (target < 0) continue;
-    const merges = members[target]! > 1;
-    // While they gather, the keys of a merged slot stand unrotated: averages of rotated keys mean nothing.
-    if (merges) {
-      rotary.turn(keys, slot * headWidth, -head.position[slot]!);
+    if (members[target]! > 1) {
       if (weights) head.weight[slot] = weights[slot]!;
+      head.read(slot, key, value, rotary);
     }
     // A number met for the first time is at most this slot's own, so no slot that is still to be read is written over.
     if (target === seen) {
+      if (members[target]! > 1) means.set(target, { key: key.slice(), value: value.slice() });
       head.move(target, slot, 1);
       seen++;
-    } else mergeInto(head, target, slot);
+    } else mergeInto(target, slot);
   }
   head.truncate(kept);
-  for (let slot = 0; slot < kept; slot++) if (members[slot]! > 1) rotary.turn(keys, slot * headWidth, head.position[slot]!);
+  for (const [target, mean] of means) head.write(target, mean.key, mean.value, rotary);
 
-  function mergeInto(of: HeadSlots, target: number, slot: number): void {
-    const sum = of.weight[target]! + of.weight[slot]!;
-    const share = of.weight[slot]! / sum;
-    for (let d = 0, a = target * headWidth, b = slot * headWidth; d < headWidth; d++, a++, b++) {
-      keys[a] = keys[a]! + (keys[b]! - keys[a]!) * share;
-      values[a] = values[a]! + (values[b]! - values[a]!) * share;
+  function mergeInto(target: number, slot: number): void {
+    const mean = means.get(target)!;
+    const sum = head.weight[target]! + head.weight[slot]!;
+    const share = head.weight[slot]! / sum;
+    for (let d = 0; d < headWidth; d++) {
+      mean.key[d] = mean.key[d]! + (key[d]! - mean.key[d]!) * share;
+      mean.value[d] = mean.value[d]! + (value[d]! - mean.value[d]!) * share;
     }
-    const tokens = of.tokens[target]! + of.tokens[slot]!;
-    if (of.position[slot]! > of.position[target]!) for (const name of columnNames) of[name][target] = of[name][slot]!;
-    of.weight[target] = sum;
-    of.tokens[target] = tokens;
+    const tokens = head.tokens[target]! + head.tokens[slot]!;
+    if (head.position[slot]! > head.position[target]!) for (const name of columnNames) head[name][target] = head[name][slot]!;
+    head.weight[target] = sum;
+    head.tokens[target] = tokens;
   }
 }

@@ -1,6 +1,6 @@
 // What the memory stage takes and gives: origins of tokens, what a layer made of a chunk, what its queries see, reports and snapshots.
 import type { KvSnapshot } from './kv-store.ts';
-import type { SlotKind, SlotView } from './slots.ts';
+import type { SlotFormat, SlotKind, SlotView } from './slots.ts';
 
 /** Where tokens that follow each other come from. */
 export interface TokenOrigin {
@@ -31,9 +31,9 @@ export interface TrainedMemory {
 }
 
 export interface MemoryOptions {
-  /** Name of a file in `methods/`. */
+  /** Name of a file in `methods/`, or of two that work together: `dmc+fifo`. */
   readonly method: string;
-  /** The method's own options. */
+  /** The method's own options; `slotFormat` for any: `float32` (default) or `int8`. */
   readonly options?: Readonly<Record<string, unknown>>;
   /** Hard cap on allocated bytes. Default: none. */
   readonly capBytes?: number;
@@ -50,6 +50,9 @@ export interface MemoryReport {
   /** Tokens that went in since the stream opened. */
   readonly tokensSeen: number;
   readonly longestHead: number;
+  /** Bytes of one slot of one head: keys, values and what is known of it. */
+  readonly bytesPerSlot: number;
+  readonly slotFormat: SlotFormat;
 }
 
 /** What the projection of a layer made of a chunk. */
@@ -73,6 +76,8 @@ export interface Look {
   readonly slots: SlotView;
   /** float32 [length]: added to every query's scores. */
   readonly slotBias?: Float32Array;
+  /** int32 [length], for slots that go with a delay: the last of the chunk's queries that sees each. */
+  readonly until?: Int32Array;
   /** uint8 [T], for chunks pooled inline: 1 where a token continues the slot before it, which later queries then do not see. */
   readonly merge?: Uint8Array;
 }
@@ -89,5 +94,6 @@ export interface MemorySnapshot {
   readonly position: number;
   readonly tokensSeen: number;
   readonly store: KvSnapshot;
-  readonly state: unknown;
+  /** By method and head, what its `save` gave. */
+  readonly state: readonly (readonly unknown[])[];
 }

@@ -84,3 +84,14 @@ export function shrinkTo(slots: SlotView, incoming: Incoming, limit: number, ord
   const turns = take(turnSizes, turnSizes.keys(), frameComing ? undefined : underWay);
   return keepWhere(slots, (slot) => !(isFrame(slots, slot) ? frames : turns).has(slots.source[slot]!) || slots.kind[slot] === kindCode.opening);
 }
+
+/**
+ * Makes room for methods whose slots do not stand in the order of their frames: frames that were seen longest ago go first, a slot being of the frame that
+ * fed it last.
+ */
+export function longestUnseenFirst(slots: SlotView, incoming: Incoming, limit: number): Plan {
+  const frames = new Map<number, number>();
+  for (let slot = 0; slot < slots.length; slot++) if (isFrame(slots, slot)) frames.set(slots.source[slot]!, slots.timeSec[slot]!);
+  const order = [...frames].map(([source, timeSec]) => ({ source, timeSec })).sort((a, b) => a.source - b.source);
+  return shrinkTo(slots, incoming, limit, order);
+}

@@ -3,7 +3,7 @@ import { UserError } from '../core/errors.ts';
 import type { PoolPlan, Projected } from './method.ts';
 import { segmentedScan, type RunningStates } from './pooling.ts';
 import type { Rotary } from './rotary.ts';
-import type { HeadSlots, SlotColumns } from './slots.ts';
+import { kindCode, type SlotColumns, type SlotStorage } from './slots.ts';
 
 /** Appends running states of a chunk to heads; its buffers serve every head in turn. */
 export class InlinePooling {
@@ -22,10 +22,11 @@ export class InlinePooling {
 
   /**
    * Appends one slot for each token of the chunk: its running state, which continues the head's last slot where token 0 merges.
+   * A slot that took in a token of the opening is one of the opening from then on, and so stays.
    * @param tokens columns of the chunk; weights and token counts of the slots become those of the states
    * @returns uint8 [T]: the plan's merges, as carried out
    */
-  append(head: HeadSlots, plan: PoolPlan, chunk: Projected, tokens: SlotColumns, method: string): Uint8Array {
+  append(head: SlotStorage, plan: PoolPlan, chunk: Projected, tokens: SlotColumns, method: string): Uint8Array {
     const { count, rawKeys, values, offset, stride } = chunk;
     if (plan.merge.length !== count || plan.weight.length !== count || !plan.weight.every((weight) => weight > 0)) {
       throw new UserError('MEMORY_PLAN', { what: `memory method ${method} made a plan that cannot be carried out`, got: `${plan.merge.length} merges and ${plan.weight.length} weights`, expected: `${count} of each, weights above 0` });
@@ -38,18 +39,21 @@ export class InlinePooling {
     const merge = plan.merge.slice();
     if (head.length === 0) merge[0] = 0;
     const last = head.length - 1;
-    if (merge[0] !== 0) {
-      this.#openKey.set(head.keys.subarray(last * width, head.length * width));
-      this.#openValue.set(head.values.subarray(last * width, head.length * width));
-      this.#rotary.turn(this.#openKey, 0, -head.position[last]!);
-    }
+    if (merge[0] !== 0) head.read(last, this.#openKey, this.#openValue, this.#rotary);
     const open = merge[0] === 0 ? undefined : { key: this.#openKey, value: this.#openValue, weight: head.weight[last]!, tokens: head.tokens[last]! };
-    segmentedScan({ data: rawKeys, offset, stride }, { data: values, offset, stride }, merge, plan.weight, width, open, states);
-    for (let t = 0; t < count; t++) this.#rotary.turn(states.keys, t * width, tokens.position[t]!);
+    segmentedScan({ data: rawKeys, offset, stride }, { data: values, offset, stride }, merge, plan.weight, tokens.tokens, width, open, states);
+    if (head.rotated) {
+      for (let t = 0; t < count; t++) {
+        // A token alone is rotated already, and is then to the bit what it is without pooling.
+        if (merge[t] === 0) for (let d = 0, from = offset + t * stride; d < width; d++, from++) states.keys[t * width + d] = chunk.keys[from]!;
+        else this.#rotary.turn(states.keys, t * width, tokens.position[t]!);
+      }
+    }
     const first = head.length;
     head.append(count, states.keys, states.values, 0, width, tokens);
     head.weight.set(states.weight.subarray(0, count), first);
     head.tokens.set(states.tokens.subarray(0, count), first);
+    for (let t = 0; t < count; t++) if (merge[t] !== 0 && head.kind[first + t - 1] === kindCode.opening) head.kind[first + t] = kindCode.opening;
     return merge;
   }
 }

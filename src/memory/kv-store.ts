@@ -1,6 +1,8 @@
 // The KV store: the slots of all layers and heads, their bytes always counted, and a cap on them that is never passed.
 import { CapacityError } from '../core/errors.ts';
-import { bytesPerSlot, columnNames, HeadSlots, type SlotColumns } from './slots.ts';
+import { Int8Slots } from './int8-slots.ts';
+import type { SlotReader } from './slot-reader.ts';
+import { bytesPerSlot, columnNames, HeadSlots, type SlotColumns, type SlotData, type SlotFormat, type SlotStorage } from './slots.ts';
 
 export interface KvShape {
   /** L. */
@@ -13,7 +15,8 @@ export interface KvShape {
 
 /** Everything that a store holds, as plain data for a file: one entry per layer and head, layer by layer. */
 export interface KvSnapshot extends KvShape {
-  readonly heads: readonly (SlotColumns & { readonly length: number; readonly keys: Float32Array; readonly values: Float32Array })[];
+  readonly heads: readonly { readonly length: number; readonly columns: SlotColumns; readonly data: SlotData }[];
+  readonly format: SlotFormat;
 }
 
 /** Growth steps are at least this many slots. */
@@ -27,10 +30,13 @@ export class KvStore implements Disposable {
   readonly shape: KvShape;
   readonly capBytes: number;
   /** [L · H], layer by layer. */
-  readonly heads: readonly HeadSlots[];
+  readonly heads: readonly SlotStorage[];
   /** [H]: where slots that were picked for one look are gathered; empty between chunks. */
-  readonly gathered: readonly HeadSlots[];
+  readonly gathered: readonly SlotStorage[];
+  readonly format: SlotFormat;
   readonly bytesPerSlot: number;
+  /** Bytes that are there however few slots are: the last slot of each head, exactly, where slots are rounded. */
+  readonly fixedBytes: number;
   /**
    * Slots that every head can have at once under the cap. A little less than the cap divided by the bytes of a slot: growing one head keeps its old
    * keys beside the new ones for a moment.
@@ -40,16 +46,25 @@ export class KvStore implements Disposable {
   /** Changes whenever an array was replaced, so that views of the old ones are known to be stale. */
   generation = 0;
 
-  constructor(shape: KvShape, capBytes = Infinity) {
+  /** @param reader of slots in 8 bits; absent: slots are float32 */
+  constructor(shape: KvShape, capBytes = Infinity, reader?: SlotReader) {
     this.shape = shape;
     this.capBytes = capBytes;
-    this.bytesPerSlot = bytesPerSlot(shape.headWidth);
-    this.heads = Array.from({ length: shape.layers * shape.kvHeads }, () => new HeadSlots(shape.headWidth));
-    this.gathered = Array.from({ length: shape.kvHeads }, () => new HeadSlots(shape.headWidth));
-    this.slotsPerHead = Math.floor(capBytes / (this.heads.length * this.bytesPerSlot + shape.headWidth * 4));
+    const create = (kvHead: number): SlotStorage => (reader ? new Int8Slots(reader, kvHead) : new HeadSlots(shape.headWidth));
+    this.format = reader ? 'int8' : 'float32';
+    this.bytesPerSlot = bytesPerSlot(shape.headWidth, this.format);
+    this.heads = Array.from({ length: shape.layers * shape.kvHeads }, (_, i) => create(i % shape.kvHeads));
+    this.gathered = Array.from({ length: shape.kvHeads }, (_, kvHead) => create(kvHead));
+    this.fixedBytes = reader ? this.heads.length * 2 * shape.headWidth * 4 : 0;
+    this.slotsPerHead = Math.max(0, Math.floor((capBytes - this.fixedBytes) / (this.heads.length * this.bytesPerSlot + this.#movedBytes)));
   }
 
-  head(layer: number, kvHead: number): HeadSlots {
+  /** Slots over all heads that there may be for `count` more to fit into each, wherever they lie. */
+  slotsBefore(count: number): number {
+    return Math.floor((this.capBytes - this.fixedBytes - (this.longestHead + count) * this.#movedBytes) / this.bytesPerSlot) - count * this.heads.length;
+  }
+
+  head(layer: number, kvHead: number): SlotStorage {
     return this.heads[layer * this.shape.kvHeads + kvHead]!;
   }
 
@@ -68,11 +83,11 @@ export class KvStore implements Disposable {
   }
 
   get liveBytes(): number {
-    return this.slots * this.bytesPerSlot;
+    return this.fixedBytes + this.slots * this.bytesPerSlot;
   }
 
   get allocatedBytes(): number {
-    return this.#allocatedSlots * this.bytesPerSlot;
+    return this.fixedBytes + this.#allocatedSlots * this.bytesPerSlot;
   }
 
   /**
@@ -83,7 +98,7 @@ export class KvStore implements Disposable {
     let needed = 0;
     for (const head of this.heads) needed += Math.max(0, head.length + count - head.capacity);
     if (needed === 0) return;
-    if ((this.slots + count * this.heads.length) * this.bytesPerSlot > this.capBytes) this.#full(count);
+    if (this.fixedBytes + (this.slots + count * this.heads.length) * this.bytesPerSlot > this.capBytes) this.#full(count);
     for (const head of this.heads) {
       const wanted = head.length + count;
       if (wanted > head.capacity) this.#grow(head, wanted, count);
@@ -95,7 +110,7 @@ export class KvStore implements Disposable {
    * @param slots ascending
    * @throws CapacityError when the cap cannot hold the copy
    */
-  gather(layer: number, kvHead: number, slots: Int32Array): HeadSlots {
+  gather(layer: number, kvHead: number, slots: Int32Array): SlotStorage {
     const from = this.head(layer, kvHead);
     const to = this.gathered[kvHead]!;
     to.truncate(0);
@@ -118,14 +133,13 @@ export class KvStore implements Disposable {
 
   /** A copy of everything. */
   snapshot(): KvSnapshot {
-    const { headWidth } = this.shape;
     return {
       ...this.shape,
+      format: this.format,
       heads: this.heads.map((head) => ({
         length: head.length,
-        keys: head.keys.slice(0, head.length * headWidth),
-        values: head.values.slice(0, head.length * headWidth),
-        ...(Object.fromEntries(columnNames.map((name) => [name, head[name].slice(0, head.length)])) as unknown as SlotColumns),
+        columns: Object.fromEntries(columnNames.map((name) => [name, head[name].slice(0, head.length)])) as unknown as SlotColumns,
+        data: head.save(),
       })),
     };
   }
@@ -137,19 +151,20 @@ export class KvStore implements Disposable {
   restore(snapshot: KvSnapshot): void {
     const { layers, kvHeads, headWidth } = this.shape;
     const shape = (of: KvShape) => `${of.layers} layers × ${of.kvHeads} heads × ${of.headWidth} wide`;
+    if (snapshot.format !== this.format) throw new CapacityError('MEMORY_SHAPE', { what: 'the saved memory has slots of another format', got: snapshot.format, expected: this.format });
     if (snapshot.layers !== layers || snapshot.kvHeads !== kvHeads || snapshot.headWidth !== headWidth) {
       throw new CapacityError('MEMORY_SHAPE', { what: 'the saved memory is of another model', got: shape(snapshot), expected: shape(this.shape) });
     }
     const slots = snapshot.heads.reduce((sum, { length }) => sum + length, 0);
-    if (slots * this.bytesPerSlot > this.capBytes) {
-      throw new CapacityError('MEMORY_FULL', { what: 'the saved memory is larger than the cap', got: `${slots * this.bytesPerSlot} bytes`, expected: `at most ${this.capBytes} bytes`, todo: 'raise memoryMiB' });
+    if (this.fixedBytes + slots * this.bytesPerSlot > this.capBytes) {
+      throw new CapacityError('MEMORY_FULL', { what: 'the saved memory is larger than the cap', got: `${this.fixedBytes + slots * this.bytesPerSlot} bytes`, expected: `at most ${this.capBytes} bytes`, todo: 'raise memoryMiB' });
     }
     for (const head of this.heads) head.truncate(0);
     this.trim();
     snapshot.heads.forEach((saved, i) => {
       const head = this.heads[i]!;
       this.#resize(head, saved.length);
-      head.append(saved.length, saved.keys, saved.values, 0, headWidth, saved);
+      head.restore(saved.data, saved.length, saved.columns);
     });
   }
 
@@ -159,7 +174,7 @@ export class KvStore implements Disposable {
   }
 
   /** @param spare room that other heads must keep when slack is taken from them; absent: none is taken */
-  #grow(head: HeadSlots, wanted: number, spare?: number): void {
+  #grow(head: SlotStorage, wanted: number, spare?: number): void {
     // Half as much again, so that appending is cheap on average; near the cap no more than a fair share, so that no head starves the others.
     const generous = Math.min(Math.max(wanted, Math.ceil(head.capacity * 1.5), head.capacity + leastGrowth), Math.max(wanted, this.slotsPerHead));
     const capacity = this.#fits(head, generous) ? generous : wanted;
@@ -171,11 +186,16 @@ export class KvStore implements Disposable {
   }
 
   /** Whether the cap allows it, the old keys beside the new ones included. */
-  #fits(head: HeadSlots, capacity: number): boolean {
-    return (this.#allocatedSlots - head.capacity + capacity) * this.bytesPerSlot + head.capacity * this.shape.headWidth * 4 <= this.capBytes;
+  #fits(head: SlotStorage, capacity: number): boolean {
+    return this.fixedBytes + (this.#allocatedSlots - head.capacity + capacity) * this.bytesPerSlot + head.capacity * this.#movedBytes <= this.capBytes;
   }
 
-  #resize(head: HeadSlots, capacity: number): void {
+  /** Bytes of a slot that are there twice for a moment while a head grows. */
+  get #movedBytes(): number {
+    return this.shape.headWidth * (this.format === 'int8' ? 1 : 4);
+  }
+
+  #resize(head: SlotStorage, capacity: number): void {
     this.#allocatedSlots += capacity - head.capacity;
     head.resize(capacity);
     this.generation++;

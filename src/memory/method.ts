@@ -50,6 +50,9 @@ export interface Projected {
   readonly values: Float32Array;
   readonly offset: number;
   readonly stride: number;
+  /** float32: decision and importance logits of a memory adapter, token t of this head at [kvHead + t · H]. Empty without one. */
+  readonly decisions: Float32Array;
+  readonly importances: Float32Array;
   /** float32 [H, T, Q/H, D]: rotated queries, those of a KV head together. */
   readonly queries: Float32Array;
   /** What is known of the chunk's tokens; the first `count` entries are valid. */
@@ -66,6 +69,14 @@ export interface PoolPlan {
   readonly weight: Float32Array;
 }
 
+/** Which tokens are to go. */
+export interface EvictPlan {
+  /** uint8 [T]: what token t decides on the token before it; 1 lets that go. */
+  readonly goes: Uint8Array;
+  /** Positions for which it stays in sight. */
+  readonly delay: number;
+}
+
 /** One stream's decisions. All state of a method lives here. */
 export interface MemoryStream {
   /** Before a chunk enters: what stays of the old slots. Nothing: all. */
@@ -77,6 +88,11 @@ export interface MemoryStream {
    * Needs `raw-keys`; excludes `after` and `select`.
    */
   pool?(slots: SlotView, chunk: Projected, place: HeadPlace): PoolPlan;
+  /**
+   * Between projection and attention, for methods that let tokens go after a delay (DMS): the stage hides them from queries that are past it, and drops
+   * them when no query can see them any more. The opening stays. Excludes `pool` and `select`.
+   */
+  evict?(slots: SlotView, chunk: Projected, place: HeadPlace): EvictPlan;
   /** Old slots that this chunk looks at, ascending; the others stay in the memory unseen. Nothing: all. Asked in the method's scope. */
   select?(slots: SlotView, chunk: Projected, place: HeadPlace): Int32Array | undefined;
   /** After a chunk was attended: what stays of old slots and tokens. Nothing: all. */
@@ -126,6 +142,8 @@ export interface MemoryMethod<O extends object = Readonly<Record<string, unknown
   readonly needs: readonly MemoryNeed[];
   /** The kind of trained adapter that the model must have been opened with. */
   readonly adapter?: 'dmc' | 'dms';
+  /** Of methods that act while a chunk comes in: how. Such a method can only be the first of two. */
+  readonly inline?: 'pool' | 'select' | 'evict';
   /** `stream`: one decision for all layers and heads, whose slots are the same. `layer`: one for all heads of a layer. `head`: each its own. */
   readonly scope: 'stream' | 'layer' | 'head';
   /** Absent: keeps everything. */
@@ -141,6 +159,8 @@ export interface MemoryMethod<O extends object = Readonly<Record<string, unknown
    */
   readonly scoreBias: 'none' | 'log-count';
   open(options: O, context: OpenContext): MemoryStream;
+  /** Of methods that were combined: these, in the order in which they act. */
+  readonly parts?: readonly MemoryMethod[];
 }
 
 /** Checks a method's types where it is written. */

@@ -186,7 +186,7 @@ describe('streaming-llm', () => {
 describe('rekv', () => {
   const chunk = (toys: readonly Toy[], heads: readonly HeadSlots[], queries = new Float32Array(0)): Projected => {
     const tokens = incoming(toys);
-    return { count: toys.length, keys: new Float32Array(0), rawKeys: new Float32Array(0), values: new Float32Array(0), offset: 0, stride: 2, queries, tokens, heads };
+    return { count: toys.length, keys: new Float32Array(0), rawKeys: new Float32Array(0), values: new Float32Array(0), offset: 0, stride: 2, decisions: new Float32Array(0), importances: new Float32Array(0), queries, tokens, heads };
   };
 
   test('frames are ranked by the cosine of mean keys and the mean query, before the rotary embedding', () => {

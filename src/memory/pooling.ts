@@ -33,8 +33,9 @@ export interface RunningStates {
  * `x_i = x_{i−1}·b_i + kv_i·ω_i`, `c_i = c_{i−1}·b_i + ω_i`, state `x_i / c_i`. The sums are kept in double precision.
  * @param merge uint8 [T]: 1 where token t joins the state before it; without an open slot the first entry is taken as 0
  * @param weight float32 [T]: importances ω above 0
+ * @param counts float32 [T]: tokens that each token stands for
  */
-export function segmentedScan(keys: Strided, values: Strided, merge: Uint8Array, weight: Float32Array, headWidth: number, open: OpenSlot | undefined, into: RunningStates): void {
+export function segmentedScan(keys: Strided, values: Strided, merge: Uint8Array, weight: Float32Array, counts: Float32Array, headWidth: number, open: OpenSlot | undefined, into: RunningStates): void {
   const keySum = new Float64Array(headWidth);
   const valueSum = new Float64Array(headWidth);
   let weightSum = 0;
@@ -49,14 +50,14 @@ export function segmentedScan(keys: Strided, values: Strided, merge: Uint8Array,
   }
   for (let t = 0; t < merge.length; t++) {
     const omega = weight[t]!;
-    if (merge[t] === 0 || tokens === 0) {
+    if (merge[t] === 0 || weightSum === 0) {
       keySum.fill(0);
       valueSum.fill(0);
       weightSum = 0;
       tokens = 0;
     }
     weightSum += omega;
-    tokens++;
+    tokens += counts[t]!;
     for (let d = 0; d < headWidth; d++) {
       keySum[d] = keySum[d]! + keys.data[keys.offset + t * keys.stride + d]! * omega;
       valueSum[d] = valueSum[d]! + values.data[values.offset + t * values.stride + d]! * omega;

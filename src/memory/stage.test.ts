@@ -208,7 +208,7 @@ test('a memory saved and restored goes on with the same bits', async () => {
   await play(decoder, restored, 8, 12);
   expect(await probe(decoder, restored)).toEqual(await probe(decoder, memory));
   await expect(Memory.restore({ ...tinySpec, layers: 2 }, saved)).rejects.toThrow('another model');
-  await expect(Memory.restore(tinySpec, saved, 100)).rejects.toThrow('larger than the cap');
+  await expect(Memory.restore(tinySpec, saved, { capBytes: 100 })).rejects.toThrow('larger than the cap');
 });
 
 describe('plans', () => {
@@ -307,7 +307,7 @@ describe('inline pooling', () => {
   test('the scan by hand: one open slot of weight 2 takes two tokens, then a new slot begins', () => {
     const states = { keys: new Float32Array(3), values: new Float32Array(3), weight: new Float32Array(3), tokens: new Float32Array(3) };
     const data = Float32Array.of(3, 6, 9);
-    segmentedScan({ data, offset: 0, stride: 1 }, { data, offset: 0, stride: 1 }, Uint8Array.of(1, 1, 0), Float32Array.of(1, 1, 4), 1, { key: Float32Array.of(0), value: Float32Array.of(1), weight: 2, tokens: 5 }, states);
+    segmentedScan({ data, offset: 0, stride: 1 }, { data, offset: 0, stride: 1 }, Uint8Array.of(1, 1, 0), Float32Array.of(1, 1, 4), Float32Array.of(1, 1, 1), 1, { key: Float32Array.of(0), value: Float32Array.of(1), weight: 2, tokens: 5 }, states);
     expect([...states.keys]).toEqual([1, 2.25, 9]);
     expect([...states.values]).toEqual([expect.closeTo(5 / 3), 2.75, 9]);
     expect([...states.weight]).toEqual([3, 4, 4]);

@@ -1,27 +1,27 @@
 // The memory stage: one stream's KV store under a method. Chunks enter whole or not at all; questions can be undone; positions stay in context.
 import { CapacityError, UserError } from '../core/errors.ts';
-import { loadMethods, methodNamed } from '../core/methods.ts';
-import { parseOptions } from '../core/options.ts';
 import type { DecoderSpec } from '../models/contract.ts';
-import { carryOut, checkPlan, type CheckedPlan } from './compact.ts';
-import type { LayerChunk, Look, MemoryMark, MemoryOptions, MemoryReport, MemorySnapshot, Stretch, TrainedMemory } from './contract.ts';
+import { countOf, describeTokens } from './arriving.ts';
+import { carryOut, checkPlan } from './compact.ts';
+import type { LayerChunk, Look, MemoryMark, MemoryOptions, MemoryReport, MemorySnapshot, Stretch } from './contract.ts';
+import { lastQueries, markDecisions, slotsInSight, type Eviction } from './inline-eviction.ts';
 import { closedSlots, InlinePooling } from './inline-pooling.ts';
 import { KvStore } from './kv-store.ts';
+import type { Incoming, MemoryMethod, MemoryNeed, MemoryStream, OpenContext, Projected, HeadPlace } from './method.ts';
+import { MethodPart } from './part.ts';
 import { closeUp, renumber } from './rebase.ts';
-import type { HeadPlace, Incoming, MemoryMethod, MemoryNeed, MemoryStream, OpenContext, Plan, Projected } from './method.ts';
+import { memoryMethodNamed, optionsOf, parseMemoryOptions, type ParsedMemoryOptions } from './registry.ts';
 import { Rotary } from './rotary.ts';
-import { createColumns, HeadSlots, kindCode, type SlotColumns, type SlotView } from './slots.ts';
+import { SlotReader } from './slot-reader.ts';
+import { createColumns, kindCode, type SlotColumns, type SlotStorage, type SlotView } from './slots.ts';
 
-/** All memory methods, by name. */
-export function memoryMethods(): Promise<ReadonlyMap<string, MemoryMethod>> {
-  return loadMethods<MemoryMethod>(new URL('./methods/', import.meta.url));
-}
+export { memoryMethods } from './registry.ts';
 
 interface OpenMark extends MemoryMark {
   position: number;
   readonly lengths: Int32Array;
-  /** The last slot of each head, which pooling may go on with. */
-  readonly tails: readonly HeadSlots[];
+  /** The last slot of each head, which what comes may go on with or decide on. */
+  readonly tails: readonly SlotStorage[];
 }
 
 /** One stream's memory. The decoder calls `begin`, `write` and `end`; a session marks, undoes and reads reports. */
@@ -34,10 +34,13 @@ export class Memory implements Disposable {
   /** Place in the stream of the next token. */
   position = 0;
   tokensSeen = 0;
+  /** Methods in the order in which they act; only the first acts while a chunk comes in. */
+  readonly #parts: readonly MethodPart[];
   readonly #stream: MemoryStream;
+  readonly #reader: SlotReader | undefined;
   readonly #contextLength: number;
   #mark: OpenMark | undefined;
-  #chunk: { readonly count: number; readonly span: number; readonly lengths: Int32Array; readonly looks: Look[] } | undefined;
+  #chunk: { readonly count: number; readonly span: number; readonly lengths: Int32Array; readonly looks: Look[]; readonly evictions: Eviction[] } | undefined;
   readonly #pooling: InlinePooling;
   /** Whether slots count more than one token though the method merges none. */
   #countsCame = false;
@@ -46,36 +49,39 @@ export class Memory implements Disposable {
   #picked: Int32Array | undefined;
   #tokens: SlotColumns = createColumns(0);
 
-  private constructor(spec: DecoderSpec, methodName: string, method: MemoryMethod, options: Readonly<Record<string, unknown>>, capBytes: number, adapter: TrainedMemory | undefined, saved: unknown) {
+  private constructor(spec: DecoderSpec, name: string, method: MemoryMethod, { options, slotFormat }: ParsedMemoryOptions, { capBytes = Infinity, adapter }: Pick<MemoryOptions, 'capBytes' | 'adapter'>, saved: MemorySnapshot['state'] | undefined) {
     this.method = method;
-    this.methodName = methodName;
+    this.methodName = name;
     this.options = options;
     this.#contextLength = spec.contextLength;
-    this.store = new KvStore(spec, capBytes);
     this.rotary = new Rotary({ headWidth: spec.headWidth, theta: spec.ropeTheta, layout: spec.ropeLayout });
+    this.#reader = slotFormat === 'int8' ? new SlotReader(this.rotary, spec.kvHeads, spec.contextLength) : undefined;
+    this.store = new KvStore(spec, capBytes, this.#reader);
     this.#pooling = new InlinePooling(spec.headWidth, this.rotary);
-    const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ropeTheta: spec.ropeTheta, ropeLayout: spec.ropeLayout, ...(adapter && { adapter }), ...(saved !== undefined && { saved }) };
-    this.#stream = method.open(options, context);
+    const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ropeTheta: spec.ropeTheta, ropeLayout: spec.ropeLayout, ...(adapter && { adapter }) };
+    this.#parts = (method.parts ?? [method]).map((part, i) => new MethodPart(name, part, method.scope, method.parts ? optionsOf(part, options) : options, context, saved?.[i]));
+    this.#stream = this.#parts[0]!.stream;
   }
 
   /**
    * Opens an empty memory for a decoder of that shape.
    * @throws UserError for an unknown method or wrong options
    */
-  static async open(spec: DecoderSpec, { method, ...rest }: MemoryOptions, saved?: unknown): Promise<Memory> {
-    const found = methodNamed(await memoryMethods(), 'memory', method);
-    return Memory.with(spec, method, found, rest, saved);
+  static async open(spec: DecoderSpec, { method, ...rest }: MemoryOptions, saved?: MemorySnapshot['state']): Promise<Memory> {
+    return Memory.with(spec, method, await memoryMethodNamed(method), rest, saved);
   }
 
   /** Opens a memory under a method that is not in the folder (a reader's own). */
-  static with(spec: DecoderSpec, name: string, method: MemoryMethod, { options = {}, capBytes = Infinity, adapter }: Omit<MemoryOptions, 'method'> = {}, saved?: unknown): Memory {
+  static with(spec: DecoderSpec, name: string, method: MemoryMethod, { options = {}, ...rest }: Omit<MemoryOptions, 'method'> = {}, saved?: MemorySnapshot['state']): Memory {
+    const { capBytes = Infinity } = rest;
     if (!(capBytes > 0)) throw new UserError('MEMORY_CAP', { what: 'the memory cap is no size', got: `${capBytes} bytes`, expected: 'a number above 0' });
-    return new Memory(spec, name, method, parseOptions(method.options, options, `memory method ${name}`), capBytes, adapter, saved);
+    return new Memory(spec, name, method, parseMemoryOptions(method, name, options), rest, saved);
   }
 
   /** Opens a memory as `save` left it. */
-  static async restore(spec: DecoderSpec, snapshot: MemorySnapshot, capBytes = Infinity): Promise<Memory> {
-    const memory = await Memory.open(spec, { method: snapshot.method, options: snapshot.options, capBytes }, snapshot.state);
+  static async restore(spec: DecoderSpec, snapshot: MemorySnapshot, rest: Pick<MemoryOptions, 'capBytes' | 'adapter'> = {}): Promise<Memory> {
+    const options = { ...snapshot.options, slotFormat: snapshot.store.format };
+    const memory = await Memory.open(spec, { method: snapshot.method, options, ...rest }, snapshot.state);
     memory.store.restore(snapshot.store);
     memory.position = snapshot.position;
     memory.tokensSeen = snapshot.tokensSeen;
@@ -86,12 +92,12 @@ export class Memory implements Disposable {
   /** Everything as plain data; not within a chunk or behind a mark. */
   save(): MemorySnapshot {
     if (this.#chunk || this.#mark) throw new UserError('MEMORY_BUSY', { what: 'the memory cannot be saved now', got: 'a chunk or a question under way', expected: 'a memory at rest', todo: 'finish or undo the question first' });
-    return { method: this.methodName, options: this.options, position: this.position, tokensSeen: this.tokensSeen, store: this.store.snapshot(), state: this.#stream.save?.() };
+    return { method: this.methodName, options: this.options, position: this.position, tokensSeen: this.tokensSeen, store: this.store.snapshot(), state: this.#parts.map((part) => part.save()) };
   }
 
   /** What a decoder must give to this memory. */
   get needs(): readonly MemoryNeed[] {
-    return this.method.needs;
+    return this.#reader && !this.method.needs.includes('raw-keys') ? [...this.method.needs, 'raw-keys'] : this.method.needs;
   }
 
   /** The kind of adapter that the decoder must have. */
@@ -101,12 +107,13 @@ export class Memory implements Disposable {
 
   /** Moves the knob of the method's budget; methods that cannot stay as they are. */
   tune(value: number): void {
-    this.#stream.tune?.(value);
+    // The knob is that of the last that has one.
+    this.#parts.findLast(({ method }) => method.budget)?.tune(value);
   }
 
   report(): MemoryReport {
-    const { liveBytes, allocatedBytes, capBytes, slots, longestHead } = this.store;
-    return { liveBytes, allocatedBytes, capBytes, slots, tokensSeen: this.tokensSeen, longestHead };
+    const { liveBytes, allocatedBytes, capBytes, slots, longestHead, bytesPerSlot, format } = this.store;
+    return { liveBytes, allocatedBytes, capBytes, slots, tokensSeen: this.tokensSeen, longestHead, bytesPerSlot, slotFormat: format };
   }
 
   /** Slots that the last chunk's queries looked at, over all layers and heads: what a question reads, where a method stores more. */
@@ -116,7 +123,7 @@ export class Memory implements Disposable {
 
   /** Whether a chunk may hold tokens of several frames: methods that act at the start of a frame must see it. */
   get joinsFrames(): boolean {
-    return this.#stream.before === undefined;
+    return this.#parts.every(({ stream }) => stream.before === undefined);
   }
 
   /**
@@ -131,12 +138,13 @@ export class Memory implements Disposable {
     const { count } = incoming;
     const base = this.position;
     const span = count === 0 ? 0 : this.#tokens.position[count - 1]! + 1 - base;
-    if (!this.#mark && this.#stream.before) this.#ask((head, place) => this.#stream.before!(head, incoming, place));
+    if (!this.#mark) this.#ask((stream) => stream.before && ((head, place) => stream.before!(head, incoming, place)));
     this.#makeRoom(incoming, count, span);
     this.store.reserve(count);
+    this.#reader?.reserve(this.store.longestHead + count);
     const shift = this.position - base;
     for (let t = 0; t < count; t++) this.#tokens.position[t]! += shift;
-    this.#chunk = { count, span, lengths: this.#lengths(), looks: [] };
+    this.#chunk = { count, span, lengths: this.#lengths(), looks: [], evictions: [] };
     this.#slotsRead = 0;
     return this.#tokens.position[0] ?? this.position;
   }
@@ -158,23 +166,46 @@ export class Memory implements Disposable {
     }
   }
 
+  /** Whether something happens to a layer's slots between `write` and `look`. If not, `look` may be asked for old slots before `write`, of all layers at once. */
+  get actsBetweenLayers(): boolean {
+    const { pool, evict, select } = this.#stream;
+    return pool !== undefined || evict !== undefined || select !== undefined || this.#reader !== undefined;
+  }
+
+  /** float32 [T], added to the scores of the tokens of the chunk under way where some stand for several: what `look` adds once they are slots. */
+  chunkBias(): Float32Array | undefined {
+    const tokens = this.#tokens.tokens.subarray(0, this.#chunk!.count);
+    return (this.method.scoreBias === 'none' && !this.#countsCame) || tokens.every((count) => count === 1) ? undefined : Float32Array.from(tokens, Math.log);
+  }
+
   /** Stores what the chunk became in one layer; from then on its tokens are the last slots of that layer's heads. */
   write(layer: number, made: LayerChunk): void {
     const { kvHeads, headWidth } = this.store.shape;
-    const { count, looks } = this.#chunk!;
+    const { count, looks, evictions } = this.#chunk!;
     const stream = this.#stream;
     const stride = kvHeads * headWidth;
     const heads = this.store.heads.slice(layer * kvHeads, (layer + 1) * kvHeads);
     for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
       const head = heads[kvHead]!;
       const offset = kvHead * headWidth;
-      if (!stream.pool && !stream.select) {
-        head.append(count, made.keys, made.values, offset, stride, this.#tokens);
+      const append = () => head.append(count, head.rotated ? made.keys : made.rawKeys!, made.values, offset, stride, this.#tokens);
+      if (!stream.pool && !stream.select && !stream.evict) {
+        append();
         this.#slotsRead += head.length;
         continue;
       }
       const place = { layer, kvHead };
-      const projected: Projected = { count, keys: made.keys, rawKeys: made.rawKeys ?? noKeys, values: made.values, offset, stride, queries: made.queries, tokens: this.#tokens, heads };
+      const { keys, values, queries, rawKeys = noKeys, decisions = noKeys, importances = noKeys } = made;
+      const projected: Projected = { count, keys, rawKeys, values, offset, stride, decisions, importances, queries, tokens: this.#tokens, heads };
+      if (stream.evict) {
+        const eviction = { ...stream.evict(head, projected, place), count };
+        append();
+        const until = lastQueries(head, eviction);
+        looks[layer * kvHeads + kvHead] = { slots: head, ...(until && { until }) };
+        evictions[layer * kvHeads + kvHead] = eviction;
+        this.#slotsRead += head.length;
+        continue;
+      }
       if (stream.pool) {
         looks[layer * kvHeads + kvHead] = { slots: head, merge: this.#pooling.append(head, stream.pool(head, projected, place), projected, this.#tokens, this.methodName) };
         this.#slotsRead += head.length;
@@ -184,7 +215,7 @@ export class Memory implements Disposable {
       if (asks) this.#picked = stream.select!(head, projected, place);
       const picked = this.#picked;
       const past = head.length;
-      head.append(count, made.keys, made.values, offset, stride, this.#tokens);
+      append();
       const seen = (picked?.length ?? past) + count;
       if (this.method.positions === 'look' && seen > this.#contextLength) {
         throw new CapacityError('CONTEXT_FULL', { what: `${count} tokens look at more than the model's context holds`, got: `${seen} slots under method ${this.methodName}`, expected: `at most ${this.#contextLength}` });
@@ -204,7 +235,8 @@ export class Memory implements Disposable {
   look(layer: number, kvHead: number): Look {
     const look = this.#chunk!.looks[layer * this.store.shape.kvHeads + kvHead];
     const slots = look?.slots ?? this.store.head(layer, kvHead);
-    if ((this.method.scoreBias === 'none' && !this.#countsCame) || !hasMerged(slots)) return look ?? { slots };
+    // A model that was trained to merge takes a merged slot for one, however many tokens it stands for.
+    if (this.#stream.pool || (this.method.scoreBias === 'none' && !this.#countsCame) || !hasMerged(slots)) return look ?? { slots };
     return { ...look, slots, slotBias: Float32Array.from(slots.tokens.subarray(0, slots.length), Math.log) };
   }
 
@@ -213,18 +245,24 @@ export class Memory implements Disposable {
    * @param attention float32 [slots seen], per layer and head; where the method needs it
    */
   end(attention?: (place: HeadPlace) => Float32Array): void {
-    const { count, span, looks } = this.#chunk!;
+    const { count, span, looks, evictions } = this.#chunk!;
     this.#chunk = undefined;
     this.position += span;
     for (let t = 0; t < count; t++) if (this.#tokens.tokens[t]! > 1) this.#countsCame = true;
     this.tokensSeen += count;
-    const stream = this.#stream;
+    const keep = (head: SlotStorage, slots: Int32Array) => carryOut(checkPlan({ kind: 'keep', slots }, head, () => false, this.methodName), head, this.rotary);
     looks.forEach(({ merge }, i) => {
       const head = this.store.heads[i]!;
-      if (merge) carryOut(checkPlan({ kind: 'keep', slots: closedSlots(head.length, merge) }, head, () => false, this.methodName), head, this.rotary);
+      if (merge) keep(head, closedSlots(head.length, merge));
+    });
+    evictions.forEach((eviction, i) => {
+      const head = this.store.heads[i]!;
+      markDecisions(head, eviction);
+      const left = this.#mark ? undefined : slotsInSight(head, eviction.delay, this.position);
+      if (left) keep(head, left);
     });
     for (const head of this.store.gathered) head.truncate(0);
-    if (stream.after && !this.#mark) this.#ask((head, place) => stream.after!(head, { count, ...(attention && { attention: attention(place) }) }, place));
+    if (!this.#mark) this.#ask((stream) => stream.after && ((head, place) => stream.after!(head, { count, ...(attention && { attention: attention(place) }) }, place)));
   }
 
   /**
@@ -266,7 +304,7 @@ export class Memory implements Disposable {
     if (this.#mark || this.#chunk) throw new UserError('MEMORY_MARKED', { what: 'a question is already under way', expected: 'undo() or keep() before the next mark()' });
     this.#makeRoom(this.#describe([]), reserve, reserve);
     this.store.reserve(reserve);
-    const tails = this.#stream.pool ? this.store.heads.map(tailOf) : [];
+    const tails = this.#stream.pool || this.#stream.evict ? this.store.heads.map(tailOf) : [];
     this.#mark = { tokensSeen: this.tokensSeen, position: this.position, lengths: this.#lengths(), tails };
     return this.#mark;
   }
@@ -307,47 +345,16 @@ export class Memory implements Disposable {
   }
 
   #describe(stretches: readonly Stretch[]): Incoming {
-    let count = 0;
-    for (const stretch of stretches) count += stretch.count;
-    if (this.#tokens.position.length < count) this.#tokens = createColumns(count);
-    const tokens = this.#tokens;
-    let t = 0;
-    let position = this.position;
-    for (const { count: length, origin } of stretches) {
-      const { kind, source, timeSec, firstPlace = 0, gap = 0 } = origin;
-      position += gap;
-      for (let i = 0; i < length; i++, t++) {
-        tokens.position[t] = position++;
-        tokens.source[t] = source;
-        tokens.place[t] = kind === 'visual' ? firstPlace + i : -1;
-        tokens.kind[t] = kindCode[kind];
-        tokens.timeSec[t] = timeSec;
-        tokens.tokens[t] = origin.tokens?.[i] ?? 1;
-        tokens.weight[t] = 1;
-        tokens.score[t] = 0;
-      }
-    }
-    return { count, ...tokens };
+    this.#tokens = describeTokens(stretches, this.position, this.#tokens);
+    return { count: countOf(stretches), ...this.#tokens };
   }
 
-  /** Asks for plans in the method's scope, checks them and carries them out. Returns whether any slot went. */
-  #ask(question: (head: HeadSlots, place: HeadPlace) => Plan | undefined): boolean {
-    const { layers, kvHeads } = this.store.shape;
-    const { scope } = this.method;
+  /** Asks each method in turn. Returns whether any slot went. */
+  #ask(questionOf: (stream: MemoryStream) => ((head: SlotStorage, place: HeadPlace) => ReturnType<NonNullable<MemoryStream['before']>>) | undefined, parts = this.#parts): boolean {
     let changed = false;
-    let plan: CheckedPlan | undefined;
-    for (let layer = 0; layer < layers; layer++) {
-      for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
-        const head = this.store.head(layer, kvHead);
-        const asks = scope === 'head' || (kvHead === 0 && (scope === 'layer' || layer === 0));
-        if (asks) {
-          const given = question(head, { layer, kvHead });
-          plan = given && checkPlan(given, head, (slot) => head.kind[slot] === kindCode.opening, this.methodName);
-        }
-        if (plan === undefined || (plan.kind === 'runs' && plan.kept === head.length)) continue;
-        carryOut(plan, head, this.rotary);
-        changed = true;
-      }
+    for (const part of parts) {
+      if (questionOf(part.stream) === undefined) continue;
+      if (part.ask(this.store, this.rotary, (stream, head, place) => questionOf(stream)!(head, place))) changed = true;
     }
     if (changed && this.method.positions === 'contiguous') this.#rebase(0);
     return changed;
@@ -357,28 +364,33 @@ export class Memory implements Disposable {
   #makeRoom(incoming: Incoming, count: number, span: number): void {
     // Heads that each decide for themselves share the cap; where all hold the same slots each has an equal part.
     const shared = this.method.scope === 'stream';
-    const { heads, slotsPerHead } = this.store;
+    const { slotsPerHead } = this.store;
     const context = this.method.positions === 'look' ? Infinity : this.#contextLength;
     const inContext = context - count;
-    const inCap = heads.length * (slotsPerHead - count);
     const limit = Math.min(slotsPerHead - count, inContext);
-    const isOver = () => this.store.longestHead > (shared ? limit : inContext) || (!shared && this.store.slots > inCap);
+    const isOver = () => this.store.longestHead > (shared ? limit : inContext) || (!shared && this.store.slots > this.store.slotsBefore(count));
     if (isOver()) {
-      const stream = this.#stream;
-      if (stream.room && limit >= 0 && !this.#mark) {
-        const factor = Math.min(1, inCap / this.store.slots);
-        this.#ask((head, place) => {
-          const most = shared ? limit : Math.min(Math.floor(head.length * factor), inContext);
-          return head.length > most ? stream.room!(head, incoming, most, place) : undefined;
-        });
+      const evicting = this.#parts.filter(({ stream }) => stream.room).reverse();
+      if (limit >= 0 && !this.#mark) {
+        // Heads that cannot give their share, because what they hold is protected, leave it to the others: a few rounds settle it.
+        for (let round = 0; round < 6 && isOver(); round++) {
+          const part = evicting[Math.min(round, evicting.length - 1)];
+          if (!part) break;
+          const factor = Math.min(1, this.store.slotsBefore(count) / this.store.slots) * (1 - 0.1 * round);
+          this.#ask((stream) => (head, place) => {
+            const most = shared ? limit : Math.max(0, Math.min(Math.floor(head.length * factor), inContext));
+            return head.length > most ? stream.room!(head, incoming, most, place) : undefined;
+          }, [part]);
+          if (shared && round >= evicting.length - 1) break;
+        }
       }
       if (isOver()) {
-        const byContext = this.store.longestHead > inContext && (shared ? context <= slotsPerHead : this.store.slots <= inCap);
+        const byContext = this.store.longestHead > inContext && (shared ? context <= slotsPerHead : this.store.slots <= this.store.slotsBefore(count));
         throw new CapacityError(byContext ? 'CONTEXT_FULL' : 'MEMORY_FULL', {
           what: `${count} more tokens do not fit into the ${byContext ? "model's context" : 'memory'}`,
           got: `${this.store.longestHead} slots in the longest head under method ${this.methodName}`,
           expected: byContext ? `at most ${this.#contextLength} positions` : `at most ${slotsPerHead} slots a head (${this.store.capBytes} bytes)`,
-          todo: stream.room ? 'raise memoryMiB or ask shorter: what is left is protected or under way' : 'choose a memory method that drops what is old (fifo, uniform), or raise memoryMiB',
+          todo: evicting.length > 0 ? 'raise memoryMiB or ask shorter: what is left is protected or under way' : 'choose a memory method that drops what is old (fifo, uniform), or raise memoryMiB',
         });
       }
     }
@@ -387,7 +399,10 @@ export class Memory implements Disposable {
 
   /** Moves all slots to new positions, order kept, so that `count` more fit into the context. */
   #rebase(count: number): void {
-    const next = renumber(this.store.heads, this.method.scope === 'stream', this.rotary, this.#contextLength - count);
+    // Where heads differ, they may together hold more positions than there are. Then a quarter is left free, so that this does not come with every chunk.
+    const alike = this.method.scope === 'stream';
+    const free = this.#contextLength - count;
+    const next = renumber(this.store.heads, alike, this.rotary, alike ? free : Math.min(free, Math.ceil(this.#contextLength * 0.75)));
     if (this.#mark) this.#mark.position = next(this.#mark.position);
     this.position = next(this.position);
   }
@@ -401,8 +416,8 @@ function hasMerged({ tokens, length }: SlotView): boolean {
 }
 
 /** A copy of a head's last slot. */
-function tailOf(head: HeadSlots): HeadSlots {
-  const tail = new HeadSlots(head.headWidth);
+function tailOf(head: SlotStorage): SlotStorage {
+  const tail = head.another();
   const count = Math.min(1, head.length);
   tail.resize(count);
   tail.copy(head, head.length - count, count);

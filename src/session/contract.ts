@@ -33,6 +33,9 @@ export interface MemoryReport {
   readonly tokensSeen: number;
   /** Slots a head holds at most now, that is, the longest thing a query looks at. */
   readonly longestHead: number;
+  /** Bytes of one slot of one head: keys, values and what is known of it. */
+  readonly bytesPerSlot: number;
+  readonly slotFormat: 'float32' | 'int8';
 }
 
 /** What became of one frame. */

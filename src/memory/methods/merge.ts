@@ -1,6 +1,6 @@
 // merge: a visual token joins the latest slot of its place when their keys are alike (training-free DMC).
 import { z } from 'zod';
-import { isOfFrame, newestFrame, newFrame, shrinkTo } from '../frames.ts';
+import { isOfFrame, longestUnseenFirst, newestFrame, newFrame } from '../frames.ts';
 import { defineMemoryMethod, type Plan } from '../method.ts';
 import { norm, RawKeys } from '../raw-keys.ts';
 import { kindCode, type SlotView } from '../slots.ts';
@@ -81,14 +81,7 @@ export default defineMemoryMethod({
         }
         return { kind: 'assign', to, weights };
       },
-      room(slots, incoming, limit) {
-        const frames = new Map<number, number>();
-        for (let slot = 0; slot < slots.length; slot++) {
-          if (isOfFrame(slots.kind[slot]!)) frames.set(slots.source[slot]!, slots.timeSec[slot]!);
-        }
-        const order = [...frames].map(([source, timeSec]) => ({ source, timeSec })).sort((a, b) => a.source - b.source);
-        return shrinkTo(slots, incoming, limit, order);
-      },
+      room: longestUnseenFirst,
     };
   },
 });

@@ -45,6 +45,7 @@ export default defineMemoryMethod({
     'The dialogue stays in sight, where the paper answers each question alone; an answer looks at the frames of its question; a question longer than a chunk chooses anew in each',
   options,
   needs: [],
+  inline: 'select',
   scope: 'layer',
   budget: { kind: 'fixed', knob: 'frames', full: 2 ** 30, sweep: [4, 8, 16, 32, 64], limit: ({ frames }) => ({ framesSeen: frames }) },
   positions: 'look',
