@@ -5,7 +5,7 @@ import { listMethods } from '../src/index.ts';
 const readme = new URL('../README.md', import.meta.url);
 const results = (name: string) => new URL(`../docs/results/${name}`, import.meta.url);
 
-const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, hour, speed };
+const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, hour, speed, nano };
 
 let text = readFileSync(readme, 'utf8');
 const before = text;
@@ -48,6 +48,11 @@ function hour(): string {
     '| --- | --- | --- | --- | --- | --- |',
     `| ${frames} | ${dropped} | ${longestQueue} | ${(rssSpread * 100).toFixed(1)} % | ${liveBytesAtEnd} bytes | ${delayRatio.toFixed(2)} |`,
   ].join('\n');
+}
+
+/** The tables that the run of the built-in model wrote beside its record. */
+function nano(): string {
+  return readFileSync(results('nano.md'), 'utf8').trim();
 }
 
 /** The table that the speed run wrote beside its record. */
