@@ -39,12 +39,12 @@ function combined(name: string, first: MemoryMethod, second: MemoryMethod): Memo
   };
   if (first.parts ?? second.parts) refuse('one that is joined already', 'two single ones');
   if (first === second) refuse('the same twice', 'two different ones');
-  if (second.inline) refuse(`${second.inline}ing as the second`, 'one that acts while a chunk comes in as the first');
+  if (second.inline) refuse(`a second that would ${second.inline}`, 'one that acts while a chunk comes in as the first');
   if (first.inline === 'select' && first.scope !== finest([first, second])) refuse('heads that come to differ under one that picks for all', 'a second method of the same scope');
   return {
     summary: `${first.summary}; then ${second.summary}`,
     source: `${first.source}; then ${second.source}`,
-    options: z.strictObject({ ...shapeOf(second), ...shapeOf(first) }) as unknown as MemoryMethod['options'],
+    options: z.strictObject({ ...shapeOf(second), ...shapeOf(first) }),
     needs: [...new Set([...first.needs, ...second.needs])],
     ...(first.adapter && { adapter: first.adapter }),
     ...(first.inline && { inline: first.inline }),

@@ -168,8 +168,8 @@ export class Memory implements Disposable {
 
   /** Whether something happens to a layer's slots between `write` and `look`. If not, `look` may be asked for old slots before `write`, of all layers at once. */
   get actsBetweenLayers(): boolean {
-    const { pool, evict, select } = this.#stream;
-    return pool !== undefined || evict !== undefined || select !== undefined || this.#reader !== undefined;
+    const stream = this.#stream;
+    return stream.pool !== undefined || stream.evict !== undefined || stream.select !== undefined || this.#reader !== undefined;
   }
 
   /** float32 [T], added to the scores of the tokens of the chunk under way where some stand for several: what `look` adds once they are slots. */
@@ -370,7 +370,7 @@ export class Memory implements Disposable {
     const limit = Math.min(slotsPerHead - count, inContext);
     const isOver = () => this.store.longestHead > (shared ? limit : inContext) || (!shared && this.store.slots > this.store.slotsBefore(count));
     if (isOver()) {
-      const evicting = this.#parts.filter(({ stream }) => stream.room).reverse();
+      const evicting = this.#parts.filter(({ stream }) => stream.room !== undefined).reverse();
       if (limit >= 0 && !this.#mark) {
         // Heads that cannot give their share, because what they hold is protected, leave it to the others: a few rounds settle it.
         for (let round = 0; round < 6 && isOver(); round++) {
