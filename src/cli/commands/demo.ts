@@ -72,7 +72,7 @@ async function demonstrate({ out, signal }: RunContext, flags: DemoFlags): Promi
   out.data({ kind: 'clip', seed, footage: kind, durationSec: world.durationSec, places: placesOf(world), questions: questions.length }, `${describeClip(world, kind)}, drawn from seed ${seed} and coded as H.264 while it plays. The model sees ${rate(fps)}.\n`);
 
   signal.throwIfAborted();
-  await using session = await openStream({ source: broadcastWorld(world, { cameraFps, signal }), sourceOptions: { ...liveSourceOptions, fps }, model, memory: 'fifo', memoryOptions: { frames: memoryFrames }, memoryMiB: 64, signal });
+  await using session = await openStream({ source: broadcastWorld(world, { cameraFps, signal }), sourceOptions: { ...liveSourceOptions, fps }, model, memory: 'fifo', memoryOptions: { frames: memoryFrames }, memoryMiB: 64, vision: 'all', signal });
   session.subscribe(watchProgress(out));
   const right = await askAll(session, questions, isMeaningless, out, signal).catch((error: unknown) => {
     if (!signal.aborted) throw error; // What was watched until the interrupt is still summed up.
@@ -116,7 +116,8 @@ async function askAll(session: Session, questions: readonly WorldQuestion[], isM
 }
 
 function answerLines(answer: Answer, truth: string, isRight: boolean | undefined): string {
-  const said = answer.text.replace(/\s+/g, ' ').trim() || '(nothing)';
+  // An untrained model writes any bytes; a terminal would obey some of them.
+  const said = answer.text.replace(/\s+/g, ' ').replace(/\p{Cc}/gu, '').trim() || '(nothing)';
   const verdict = isRight === undefined ? `the truth: ${truth}` : isRight ? paint.green('✓ right') : paint.red(`✗ wrong, the truth: ${truth}`);
   return `${clock(answer.timeSec).padStart(5)}  ${answer.question}\n       ${paint.bold(said)}  ${verdict}\n       ${paint.dim(`first word after ${milliseconds(answer.timings.firstTokenMs)}, all after ${milliseconds(answer.timings.totalMs)}`)}`;
 }

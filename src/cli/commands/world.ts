@@ -101,6 +101,10 @@ async function makeClip({ out, signal }: RunContext, flags: MakeFlags): Promise<
   const { videoPath, truthPath, frameCount } = await writeClip(world, target.videoFolder, target.name, {
     fps, widthPx: flags.size.widthPx, heightPx: flags.size.heightPx, signal,
     onProgress: (doneSec, totalSec) => out.progress(`drawing ${clock(doneSec)} of ${clock(totalSec)}${timeLeft(doneSec / totalSec)}`),
+  }).catch((error: unknown) => {
+    const kept = path.join(target.videoFolder, `${target.name}.mp4.part`);
+    if (signal.aborted && existsSync(kept)) out.data({ kind: 'kept', folder: kept }, `What is drawn so far is kept in ${kept}; the same command goes on.`);
+    throw error;
   });
   const written: string[] = [];
   for (const [name, content] of Object.entries(files)) written.push(await writeAnnotations(target.annotation(name), content));
