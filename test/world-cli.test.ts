@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadEgoSchema } from '../src/bench/formats/egoschema.ts';
 import { loadCaptions } from '../src/bench/formats/msrvtt.ts';
@@ -20,8 +20,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** Runs a command in the test's folder to its end; `onErr` may interrupt it. */
-function thalweg(args: readonly string[], interruptWhen?: (out: string) => boolean): Promise<{ readonly status: number | null; readonly out: string; readonly err: string }> {
-  const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), ...args], { cwd: folder, env: { ...process.env, THALWEG_CACHE: join(folder, 'cache'), THALWEG_MODEL: '' } });
+function thalweg(args: readonly string[], interruptWhen?: (out: string) => boolean, cache = 'cache'): Promise<{ readonly status: number | null; readonly out: string; readonly err: string }> {
+  const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), ...args], { cwd: folder, env: { ...process.env, NODE_COMPILE_CACHE: undefined, THALWEG_CACHE: resolve(folder, cache), THALWEG_MODEL: '' } });
   let [out, err, interrupted] = ['', '', false];
   child.stdout.on('data', (chunk: Buffer) => {
     out += chunk.toString();
@@ -38,6 +38,14 @@ function thalweg(args: readonly string[], interruptWhen?: (out: string) => boole
 
 const documents = (out: string) => out.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
 const small = ['--size', '160x120', '--fps', '4'];
+
+describe('the start of a command', () => {
+  it('keeps compiled code in the cache folder, and does without where there can be none', async () => {
+    for (const cache of ['cache', '/proc/thalweg/cache']) expect(await thalweg(['--version'], undefined, cache)).toMatchObject({ status: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string, err: '' });
+    const [version] = await readdir(join(folder, 'cache', 'compiled'));
+    expect((await readdir(join(folder, 'cache', 'compiled', version!))).length).toBeGreaterThan(3);
+  });
+});
 
 describe('thalweg world make', () => {
   it('writes a video beside its truth and its questions, which the loaders of the benchmarks read', async () => {

@@ -58,7 +58,12 @@ it('fewer steps keep the shares of the curriculum, to the step', () => {
     const short = ofSteps(nanoRecipe, steps);
     expect(short.curriculum.reduce((sum, lesson) => sum + lesson.steps, 0)).toBe(steps);
     expect(short.schedule.warmupSteps).toBeLessThanOrEqual(nanoRecipe.schedule.warmupSteps);
+    for (const { clips = short.trainingClips, stretches, windows } of short.curriculum) {
+      expect(clips).toBeLessThanOrEqual(short.trainingClips);
+      expect(clips * windows).toBeGreaterThanOrEqual(stretches);
+    }
   }
   const half = ofSteps(nanoRecipe, nanoRecipe.curriculum.reduce((sum, lesson) => sum + lesson.steps, 0) / 2);
+  expect(half.trainingClips).toBe(nanoRecipe.trainingClips / 2);
   expect(half.curriculum.map(({ name, steps }) => [name, steps])).toEqual(nanoRecipe.curriculum.map(({ name, steps }) => [name, steps / 2]));
 });

@@ -70,9 +70,12 @@ export async function runTrainNano({ out, signal }: RunContext, { out: folder, s
   ].join('\n'));
 }
 
-/** The recipe in another number of steps: the parts of its curriculum keep their shares. */
+/** The recipe in another number of steps: the parts of its curriculum keep their shares, and a shorter run draws fewer clips, each seen as often. */
 export function ofSteps(recipe: NanoRecipe, steps: number): NanoRecipe {
   const all = stepsOf(recipe);
+  const share = Math.min(1, steps / all);
+  // A batch needs its clips, however short the run.
+  const fewer = (clips: number, { stretches, windows }: Pick<NanoRecipe['curriculum'][number], 'stretches' | 'windows'>) => Math.max(Math.ceil(stretches / windows), Math.ceil(clips * share));
   let [given, passed] = [0, 0];
   const curriculum = recipe.curriculum.map((lesson) => {
     passed += lesson.steps;
@@ -80,12 +83,13 @@ export function ofSteps(recipe: NanoRecipe, steps: number): NanoRecipe {
     const until = Math.round((passed / all) * steps);
     const own = until - given;
     given = until;
-    return { ...lesson, steps: own };
+    return { ...lesson, steps: own, ...(lesson.clips !== undefined && { clips: fewer(lesson.clips, lesson) }) };
   });
   const { warmupSteps, decaySteps, ...schedule } = recipe.schedule;
   const scaled = (value: number) => Math.round((value / all) * steps);
   return {
     ...recipe,
+    trainingClips: Math.max(...recipe.curriculum.map((lesson) => fewer(recipe.trainingClips, lesson))),
     curriculum: curriculum.filter((lesson) => lesson.steps > 0),
     // A longer run needs no longer warm-up.
     schedule: { ...schedule, warmupSteps: Math.min(warmupSteps, scaled(warmupSteps)), ...(decaySteps !== undefined && { decaySteps: scaled(decaySteps) }) },
