@@ -48,6 +48,12 @@ describe('two methods', () => {
     expect(await probe(decoder, both)).toEqual(await probe(decoder, fifo));
   });
 
+  test('hermes drops of what merge has left', async () => {
+    using memory = await Memory.open(tinySpec, { method: 'merge+hermes', options: { threshold: 0.999, slots: 24 } });
+    await play(decoder, memory, 0, 12);
+    for (const { length } of memory.store.heads) expect(length).toBeLessThanOrEqual(24);
+  });
+
   test('each head of an evictor keeps its own account when heads differ, and resumes from it', async () => {
     using memory = await Memory.open(tinySpec, { method: 'dmc+infinipot-v', options: { slots: 16 } });
     await play(decoder, memory, 0, 10);

@@ -88,6 +88,8 @@ export interface MemoryStream {
    * Needs `raw-keys`; excludes `after` and `select`.
    */
   pool?(slots: SlotView, chunk: Projected, place: HeadPlace): PoolPlan;
+  /** Between projection and attention: a look at what came, in every head, questions that are undone included. Asked in scope `head`. */
+  watch?(chunk: Projected, place: HeadPlace): void;
   /**
    * Between projection and attention, for methods that let tokens go after a delay (DMS): the stage hides them from queries that are past it, and drops
    * them when no query can see them any more. The opening stays. Excludes `pool` and `select`.

@@ -267,3 +267,18 @@ export class HeadSlots extends SlotStorage {
     this.values.set(saved['values']!, this.length * this.headWidth);
   }
 }
+
+/** Whether a slot stands for more than one token. */
+export function hasMerged({ tokens, length }: SlotView): boolean {
+  for (let slot = 0; slot < length; slot++) if (tokens[slot]! > 1) return true;
+  return false;
+}
+
+/** A copy of a head's last slot. */
+export function tailOf(head: SlotStorage): SlotStorage {
+  const tail = head.another();
+  const count = Math.min(1, head.length);
+  tail.resize(count);
+  tail.copy(head, head.length - count, count);
+  return tail;
+}

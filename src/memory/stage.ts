@@ -11,9 +11,10 @@ import type { Incoming, MemoryMethod, MemoryNeed, MemoryStream, OpenContext, Pro
 import { MethodPart } from './part.ts';
 import { closeUp, renumber } from './rebase.ts';
 import { memoryMethodNamed, optionsOf, parseMemoryOptions, type ParsedMemoryOptions } from './registry.ts';
+import { makeRoom } from './room.ts';
 import { Rotary } from './rotary.ts';
 import { SlotReader } from './slot-reader.ts';
-import { createColumns, kindCode, type SlotColumns, type SlotStorage, type SlotView } from './slots.ts';
+import { createColumns, hasMerged, kindCode, tailOf, type SlotColumns, type SlotStorage } from './slots.ts';
 
 export { memoryMethods } from './registry.ts';
 
@@ -38,6 +39,7 @@ export class Memory implements Disposable {
   readonly #parts: readonly MethodPart[];
   readonly #stream: MemoryStream;
   readonly #reader: SlotReader | undefined;
+  readonly #watches: boolean;
   readonly #contextLength: number;
   #mark: OpenMark | undefined;
   #chunk: { readonly count: number; readonly span: number; readonly lengths: Int32Array; readonly looks: Look[]; readonly evictions: Eviction[] } | undefined;
@@ -61,6 +63,7 @@ export class Memory implements Disposable {
     const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ropeTheta: spec.ropeTheta, ropeLayout: spec.ropeLayout, ...(adapter && { adapter }) };
     this.#parts = (method.parts ?? [method]).map((part, i) => new MethodPart(name, part, method.scope, method.parts ? optionsOf(part, options) : options, context, saved?.[i]));
     this.#stream = this.#parts[0]!.stream;
+    this.#watches = this.#parts.some(({ stream }) => stream.watch !== undefined);
   }
 
   /**
@@ -169,7 +172,7 @@ export class Memory implements Disposable {
   /** Whether something happens to a layer's slots between `write` and `look`. If not, `look` may be asked for old slots before `write`, of all layers at once. */
   get actsBetweenLayers(): boolean {
     const stream = this.#stream;
-    return stream.pool !== undefined || stream.evict !== undefined || stream.select !== undefined || this.#reader !== undefined;
+    return this.#watches || stream.pool !== undefined || stream.evict !== undefined || stream.select !== undefined || this.#reader !== undefined;
   }
 
   /** float32 [T], added to the scores of the tokens of the chunk under way where some stand for several: what `look` adds once they are slots. */
@@ -189,7 +192,7 @@ export class Memory implements Disposable {
       const head = heads[kvHead]!;
       const offset = kvHead * headWidth;
       const append = () => head.append(count, head.rotated ? made.keys : made.rawKeys!, made.values, offset, stride, this.#tokens);
-      if (!stream.pool && !stream.select && !stream.evict) {
+      if (!this.#watches && !stream.pool && !stream.select && !stream.evict) {
         append();
         this.#slotsRead += head.length;
         continue;
@@ -197,6 +200,7 @@ export class Memory implements Disposable {
       const place = { layer, kvHead };
       const { keys, values, queries, rawKeys = noKeys, decisions = noKeys, importances = noKeys } = made;
       const projected: Projected = { count, keys, rawKeys, values, offset, stride, decisions, importances, queries, tokens: this.#tokens, heads };
+      for (const part of this.#parts) part.stream.watch?.(projected, place);
       if (stream.evict) {
         const eviction = { ...stream.evict(head, projected, place), count };
         append();
@@ -211,8 +215,13 @@ export class Memory implements Disposable {
         this.#slotsRead += head.length;
         continue;
       }
+      if (!stream.select) {
+        append();
+        this.#slotsRead += head.length;
+        continue;
+      }
       const asks = this.method.scope === 'head' || (kvHead === 0 && (this.method.scope === 'layer' || layer === 0));
-      if (asks) this.#picked = stream.select!(head, projected, place);
+      if (asks) this.#picked = stream.select(head, projected, place);
       const picked = this.#picked;
       const past = head.length;
       append();
@@ -362,38 +371,15 @@ export class Memory implements Disposable {
 
   /** Sees to it that `count` more tokens over `span` positions fit under the cap and into the context. */
   #makeRoom(incoming: Incoming, count: number, span: number): void {
-    // Heads that each decide for themselves share the cap; where all hold the same slots each has an equal part.
-    const shared = this.method.scope === 'stream';
-    const { slotsPerHead } = this.store;
     const context = this.method.positions === 'look' ? Infinity : this.#contextLength;
-    const inContext = context - count;
-    const limit = Math.min(slotsPerHead - count, inContext);
-    const isOver = () => this.store.longestHead > (shared ? limit : inContext) || (!shared && this.store.slots > this.store.slotsBefore(count));
-    if (isOver()) {
-      const evicting = this.#parts.filter(({ stream }) => stream.room !== undefined).reverse();
-      if (limit >= 0 && !this.#mark) {
-        // Heads that cannot give their share, because what they hold is protected, leave it to the others: a few rounds settle it.
-        for (let round = 0; round < 6 && isOver(); round++) {
-          const part = evicting[Math.min(round, evicting.length - 1)];
-          if (!part) break;
-          const factor = Math.min(1, this.store.slotsBefore(count) / this.store.slots) * (1 - 0.1 * round);
-          this.#ask((stream) => (head, place) => {
-            const most = shared ? limit : Math.max(0, Math.min(Math.floor(head.length * factor), inContext));
-            return head.length > most ? stream.room!(head, incoming, most, place) : undefined;
-          }, [part]);
-          if (shared && round >= evicting.length - 1) break;
-        }
-      }
-      if (isOver()) {
-        const byContext = this.store.longestHead > inContext && (shared ? context <= slotsPerHead : this.store.slots <= this.store.slotsBefore(count));
-        throw new CapacityError(byContext ? 'CONTEXT_FULL' : 'MEMORY_FULL', {
-          what: `${count} more tokens do not fit into the ${byContext ? "model's context" : 'memory'}`,
-          got: `${this.store.longestHead} slots in the longest head under method ${this.methodName}`,
-          expected: byContext ? `at most ${this.#contextLength} positions` : `at most ${slotsPerHead} slots a head (${this.store.capBytes} bytes)`,
-          todo: evicting.length > 0 ? 'raise memoryMiB or ask shorter: what is left is protected or under way' : 'choose a memory method that drops what is old (fifo, uniform), or raise memoryMiB',
-        });
-      }
-    }
+    const droppers = this.#parts.filter(({ stream }) => stream.room !== undefined).reverse();
+    const wanted = { count, context, shared: this.method.scope === 'stream', methodName: this.methodName, evicting: this.#mark ? [] : droppers, drops: droppers.length > 0 };
+    makeRoom(this.store, wanted, (part, mostOf) => {
+      this.#ask((stream) => (head, place) => {
+        const most = mostOf(head);
+        return head.length > most ? stream.room!(head, incoming, most, place) : undefined;
+      }, [part]);
+    });
     if (this.position + span > context) this.#rebase(span);
   }
 
@@ -409,17 +395,3 @@ export class Memory implements Disposable {
 }
 
 const noKeys = new Float32Array(0);
-
-function hasMerged({ tokens, length }: SlotView): boolean {
-  for (let slot = 0; slot < length; slot++) if (tokens[slot]! > 1) return true;
-  return false;
-}
-
-/** A copy of a head's last slot. */
-function tailOf(head: SlotStorage): SlotStorage {
-  const tail = head.another();
-  const count = Math.min(1, head.length);
-  tail.resize(count);
-  tail.copy(head, head.length - count, count);
-  return tail;
-}
