@@ -1,11 +1,12 @@
 // Fills the generated parts of README.md: what stands between `<!-- name -->` and `<!-- /name -->`. With --check it only compares.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { listMethods } from '../src/index.ts';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { listMethods, presetNames, type BenchSummary } from '../src/index.ts';
+import { comparisonTable } from './bench-table.ts';
 
 const readme = new URL('../README.md', import.meta.url);
 const results = (name: string) => new URL(`../docs/results/${name}`, import.meta.url);
 
-const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, hour, speed, nano };
+const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, comparison, hour, speed, nano };
 
 let text = readFileSync(readme, 'utf8');
 const before = text;
@@ -27,6 +28,12 @@ if (process.argv.includes('--check')) {
 async function methods(): Promise<string> {
   const rows = (await listMethods()).map(({ stage, name, budget, summary }) => `| ${stage} | \`${name}\` | ${budget ? `${budget.kind}, by \`${budget.knob}\`` : 'keeps all'} | ${summary} |`);
   return ['| stage | method | budget | what it does |', '| --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+/** Of the committed comparison; says so where there is none. */
+async function comparison(): Promise<string> {
+  const record = results('bench.json');
+  return comparisonTable(existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as BenchSummary) : undefined, await presetNames());
 }
 
 interface HourRecord {

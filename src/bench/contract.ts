@@ -112,10 +112,8 @@ export interface CandidateAnswer {
   readonly tokensSeen: number;
   /** Slots in use when the question arrived, mean over layers and heads. */
   readonly meanSlots: number;
-  /** Slots that the question looked at, mean over layers and heads: fewer than there are where a method stores more than it shows. */
+  /** Slots that the question looked at, its own included, mean over layers and heads: fewer than there are where a method stores more than it shows. */
   readonly slotsRead: number;
-  /** Bytes that as many slots would take in float32: over `kvBytes` it is what the format of the slots saves. */
-  readonly float32Bytes: number;
 }
 
 /** What watching cost a candidate. */

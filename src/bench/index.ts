@@ -17,7 +17,7 @@ export { scorePredictions, type PredictionRequest, type PredictionScores } from 
 export { htmlReport, type HtmlOptions } from './report/html.ts';
 export { markdownReport } from './report/markdown.ts';
 export { methodCandidates, type MethodCandidateOptions, type WorkRates } from './method-candidate.ts';
-export { allSettings, parseSetting, type MethodSetting } from './method-setting.ts';
+export { allSettings, parseSetting, presetNames, type MethodSetting } from './method-setting.ts';
 export { measureRates, type MeasuredRates } from './measure-rates.ts';
 export { pictureOf } from './picture.ts';
 export { runComparison, type ComparisonOptions } from './comparison.ts';

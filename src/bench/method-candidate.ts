@@ -123,7 +123,6 @@ async function openCandidate(
         tokensSeen: answer.memory.tokensSeen,
         meanSlots,
         slotsRead: answer.slotsRead / heads,
-        float32Bytes: meanSlots * model.info.bytesPerToken,
       };
     },
     stats: () => ({ ...workOf(frames, description), peakKvBytes, streamMs, answerMs, queue: queueInRealTime(work), peakRssBytes: process.resourceUsage().maxRSS * 1024 }),

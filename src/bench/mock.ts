@@ -43,7 +43,7 @@ function openMock(answer: MockAnswer, questions: ReadonlyMap<string, BenchQuesti
           what: `a mock was asked question ${asked.id}, whose answer it was not told`,
           todo: 'open it through withTruth',
         });
-      return Promise.resolve({ text: answer(asked, truth, questions), firstTokenMs: 0, totalMs: 0, kvBytes: 0, visualTokens: 0, generatedTokens: 0, tokensSeen: 0, meanSlots: 0, slotsRead: 0, float32Bytes: 0 });
+      return Promise.resolve({ text: answer(asked, truth, questions), firstTokenMs: 0, totalMs: 0, kvBytes: 0, visualTokens: 0, generatedTokens: 0, tokensSeen: 0, meanSlots: 0, slotsRead: 0 });
     },
     stats: () => ({ frames: 0, keptFrames: 0, visualTokens: 0, offeredTokens: 0, patchLayers: 0, flops: 0, peakKvBytes: 0, streamMs: 0, answerMs: 0, queue: { longest: 0, atEnd: 0 }, peakRssBytes: 0 }),
     close: () => Promise.resolve(),

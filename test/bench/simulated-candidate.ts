@@ -61,7 +61,6 @@ export function simulatedCandidate(simulation: Simulation, questions?: ReadonlyM
             tokensSeen: now * 64,
             meanSlots: kvBytes(now, budget) / 6144,
             slotsRead: kvBytes(now, budget) / 6144,
-            float32Bytes: kvBytes(now, budget),
           };
           return Promise.resolve({
             text:

@@ -4,7 +4,8 @@ import type { Accuracy } from '../metrics/accuracy.ts';
 import type { Interval } from '../statistics/bootstrap.ts';
 import type { BenchRecord, Comparison, Counts, RecordItem } from '../run/record.ts';
 import { clock, legend, qualityCharts, stylesOf, timeCharts, type Styles } from './charts.ts';
-import { delayText, judgeName, keptShare } from './markdown.ts';
+import { judgeName, keptShare } from './markdown.ts';
+import { sharedTables, type ReportTable } from './tables.ts';
 import { styleSheet } from './style.ts';
 import { escapeXml } from './svg-chart.ts';
 import { captionFigures, formatBytes, formatP, formatRatio, isContestant, viewsOf, type Example, type Row, type SuiteView } from './view.ts';
@@ -82,11 +83,12 @@ async function suiteSection(view: SuiteView, styles: Styles, options: HtmlOption
   const examples = await Promise.all(view.examples.map((example) => exampleCard(example, view, options)));
   return `<section id="${escapeXml(suite.name)}">
 <h2>${escapeXml(suite.name)}</h2>
-<p class="soft">${present} videos, ${suite.questions.length} questions${suite.chance === null ? '' : `, chance ${(suite.chance * 100).toFixed(1)} %`}. ${escapeXml(suite.source)}.${suite.notes.map((note) => ` Note: ${escapeXml(note)}.`).join('')}</p>
+<p class="soft">${present} videos at ${suite.fps} frames a second, ${suite.questions.length} questions${suite.chance === null ? '' : `, chance ${(suite.chance * 100).toFixed(1)} %`}. ${escapeXml(suite.source)}.${suite.notes.map((note) => ` Note: ${escapeXml(note)}.`).join('')}</p>
 ${mainTable(view)}
 ${quality.length > 0 ? `<h3>Quality against cost</h3>${legend(view, styles)}<div class="charts">${quality.join('')}</div>` : ''}
 ${time.length > 0 ? `<h3>Memory and delay over stream time</h3>${quality.length > 0 ? '' : legend(view, styles)}<div class="charts">${time.join('')}</div>` : ''}
 ${costTable(view)}
+${sharedTables(view).map(sharedTable).join('\n')}
 ${captionTable(view)}
 ${breakdown(view, 'byClass', 'By class of question')}
 ${breakdown(view, 'byFootage', 'By kind of footage')}
@@ -146,6 +148,13 @@ function verdict({ nonInferiority, excluded }: Comparison, isShort = false): str
   return `<span class="verdict ${said}">${said}</span><span class="small">${escapeXml(detail)}</span>`;
 }
 
+function sharedTable({ title, note, header, rows }: ReportTable): string {
+  return `<h3>${escapeXml(title)}</h3>${note === undefined ? '' : `<p class="soft">${escapeXml(note)}</p>`}${table(
+    header.map((name) => `<th>${escapeXml(name)}</th>`).join(''),
+    rows.map(({ row, cells }) => tableRow(row, cells.map(escapeXml))),
+  )}`;
+}
+
 function costTable({ rows }: SuiteView): string {
   const real = rows.filter(isContestant);
   if (real.length === 0) return '';
@@ -156,8 +165,6 @@ function costTable({ rows }: SuiteView): string {
     'Encoder work',
     'FLOPs',
     'Frames kept',
-    'First token, median / p95',
-    'Frames/s',
     'Peak memory of the process',
   ];
   const withRatio = (value: string, ratio: number | null) => `${value}<span class="small">${escapeXml(formatRatio(ratio))}</span>`;
@@ -169,8 +176,6 @@ function costTable({ rows }: SuiteView): string {
       withRatio(compact(costs.patchLayers), row.ratios.patchLayers),
       withRatio(compact(costs.flops), row.ratios.flops),
       keptShare(row.cell),
-      withRatio(delayText(row.cell), row.ratios.firstToken),
-      timings.framesPerSec?.toFixed(1) ?? '–',
       formatBytes(timings.peakRssBytes),
     ]);
   });

@@ -1,6 +1,7 @@
 // The report as Markdown: for a README, a pull request, a terminal.
 import { meteorName } from '../metrics/meteor.ts';
 import type { BenchRecord, Comparison, RecordCell } from '../run/record.ts';
+import { sharedTables } from './tables.ts';
 import { captionFigures, formatBytes, formatInterval, formatP, formatRatio, isContestant, viewsOf, type Row, type SuiteView } from './view.ts';
 
 /** The report of a record as Markdown. */
@@ -26,12 +27,13 @@ export function judgeName(judge: BenchRecord['judge']): string {
 function suiteSection(view: SuiteView): string[] {
   const { suite, rows } = view;
   const videos = suite.videos.filter((video) => video.path !== null).length;
-  const intro = `${videos} videos, ${suite.questions.length} questions${suite.chance === null ? '' : `, chance ${(suite.chance * 100).toFixed(1)} %`}. ${suite.source}.`;
+  const intro = `${videos} videos at ${suite.fps} frames a second, ${suite.questions.length} questions${suite.chance === null ? '' : `, chance ${(suite.chance * 100).toFixed(1)} %`}. ${suite.source}.`;
   return [
     `## ${suite.name}`,
     [intro, ...suite.notes.map((note) => `Note: ${note}.`)].join(' '),
     mainTable(view),
     costTable(rows),
+    ...sharedTables(view).map(({ title, note, header, rows: body }) => `${title}.${note === undefined ? '' : ` ${note}`}\n\n${table(header, body.map(({ row, cells }) => [nameOf(row), ...cells]))}`),
     ...(rows.some((row) => row.cell.metrics.captions) ? [captionTable(rows)] : []),
     ...(suite.metric === 'accuracy' ? [breakdown(rows, 'byClass', 'By class of question'), breakdown(rows, 'byFootage', 'By kind of footage')] : []),
   ];
@@ -89,8 +91,6 @@ function costTable(rows: readonly Row[]): string {
     'Encoder work × baseline',
     'FLOPs × baseline',
     'Frames kept',
-    'First token, median / p95',
-    'Frames/s',
     'Peak memory',
   ];
   return table(
@@ -106,8 +106,6 @@ function costTable(rows: readonly Row[]): string {
         formatRatio(row.ratios.patchLayers),
         formatRatio(row.ratios.flops),
         keptShare(row.cell),
-        delayText(row.cell),
-        timings.framesPerSec?.toFixed(1) ?? '–',
         formatBytes(timings.peakRssBytes),
       ];
     }),
@@ -116,10 +114,6 @@ function costTable(rows: readonly Row[]): string {
 
 export function keptShare({ costs }: RecordCell): string {
   return costs.frames === 0 ? '–' : `${((100 * costs.keptFrames) / costs.frames).toFixed(0)} %`;
-}
-
-export function delayText({ timings }: RecordCell): string {
-  return timings.firstTokenMs === null ? '–' : `${timings.firstTokenMs.median.toFixed(0)} / ${timings.firstTokenMs.p95.toFixed(0)} ms`;
 }
 
 function captionTable(rows: readonly Row[]): string {

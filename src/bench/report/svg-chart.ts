@@ -84,7 +84,7 @@ function drawSeries({ style, points, name }: ChartSeries, px: (value: number) =>
         ],
   );
   const marks = points.map((point) => `<g>${mark(style, px(point.x), py(point.y), colour)}<title>${escapeXml(`${name}: ${point.label}`)}</title></g>`);
-  const dash = style >= colours.length / 2 ? ' stroke-dasharray="5 3"' : '';
+  const dash = style % colours.length >= colours.length / 2 ? ' stroke-dasharray="5 3"' : '';
   return `<g stroke="${colour}" fill="none">${bars.join('')}${points.length > 1 ? `<path d="${path}" stroke-width="1.6"${dash}/>` : ''}${marks.join('')}</g>`;
 }
 
@@ -95,7 +95,8 @@ export function colourOf(style: number): string {
 /** A shape for each style besides the colour: circle, square, triangle, diamond, cross. */
 export function mark(style: number, x: number, y: number, colour: string): string {
   const fill = `fill="${colour}" stroke="none"`;
-  switch (style % 5) {
+  // The eleventh method has the colour of the first, and another mark.
+  switch ((style + Math.floor(style / colours.length)) % 5) {
     case 0:
       return `<circle cx="${x}" cy="${y}" r="4" ${fill}/>`;
     case 1:

@@ -49,7 +49,7 @@ export function viewsOf(
     const baselines = cells.filter((cell) => cell.method === baseline);
     const rows = cells.map((cell): Row => {
       const own = baselines.find((one) => one.model === cell.model) ?? null;
-      return { cell, name: rowName(cell, cells), isBaseline: own === cell, ratios: ratiosOf(cell, own) };
+      return { cell, name: rowName(cell, cells), isBaseline: own === cell, ratios: ratiosOf(cell, baselineFor(cell, own)) };
     });
     const first = baselines[0] ?? null;
     return {
@@ -68,7 +68,12 @@ function rowName(cell: RecordCell, all: readonly RecordCell[]): string {
   return cell.budget === null ? base : `${base}, ${cell.knob ?? 'budget'} ${cell.budget}`;
 }
 
-function ratiosOf(cell: RecordCell, baseline: RecordCell | null): Row['ratios'] {
+/** The baseline's costs on the videos of a cell: a row may have fewer than the baseline has. */
+function baselineFor({ comparison }: RecordCell, baseline: RecordCell | null): Pick<RecordCell, 'costs' | 'timings'> | null {
+  return comparison !== undefined && comparison.baseline === baseline?.key ? { costs: comparison.baselineCosts, timings: comparison.baselineTimings } : baseline;
+}
+
+function ratiosOf(cell: RecordCell, baseline: Pick<RecordCell, 'costs' | 'timings'> | null): Row['ratios'] {
   const ratio = (own: number | undefined, other: number | undefined) => (own === undefined || other === undefined || other === 0 ? null : own / other);
   return {
     kvBytes: ratio(cell.costs.kvBytesMean, baseline?.costs.kvBytesMean),
@@ -101,10 +106,9 @@ export function overTime(
   pick: (item: RecordItem) => number,
   bins = 12,
 ): { readonly timeSec: number; readonly median: number; readonly low: number; readonly high: number }[] {
-  const streamSec = new Map(suite.videos.map((video) => [video.id, video.streamSec]));
   const points = cell.items.flatMap((item) => {
     if (item.status !== 'scored' && item.status !== 'unscored') return [];
-    const timeSec = typeof item.atSec === 'number' ? item.atSec : (streamSec.get(item.videoId) ?? 0);
+    const timeSec = streamTimeOf(item, suite);
     return timeSec > 0 ? [{ timeSec, value: pick(item) }] : [];
   });
   const longest = Math.max(0, ...points.map((point) => point.timeSec));
@@ -121,6 +125,15 @@ export function overTime(
         high: quantile(values, 0.95),
       };
     });
+}
+
+const lengths = new WeakMap<RecordSuite, ReadonlyMap<string, number>>();
+
+/** When a question was asked, in seconds of its stream; one at the end of a clip at its length. */
+export function streamTimeOf(item: RecordItem, suite: RecordSuite): number {
+  let known = lengths.get(suite);
+  if (!known) lengths.set(suite, (known = new Map(suite.videos.map((video) => [video.id, video.streamSec]))));
+  return typeof item.atSec === 'number' ? item.atSec : (known.get(item.videoId) ?? 0);
 }
 
 function pickExamples(suite: RecordSuite, baseline: RecordCell, rows: readonly Row[], count: number, seed: number): Example[] {

@@ -116,22 +116,23 @@ export interface CellCosts {
   readonly byFootage: Readonly<Record<string, { readonly frames: number; readonly patchLayers: number; readonly visualTokens: number }>>;
   /** What makes a memory smaller, apart: fewer tokens go in, slots merge or go, slots take fewer bytes. */
   readonly factors: MemoryFactors;
-  /** Slots that a question looked at over those that there were, mean over questions; null where nothing was answered. */
-  readonly slotsReadShare: number | null;
+  /** Slots of a head when a question arrived, and those that it looked at, its own included: means over questions, layers and heads; null where nothing was answered. */
+  readonly slotsMean: number | null;
+  readonly slotsReadMean: number | null;
   /** Live bytes of keys and values when a question arrives. */
   readonly kvBytesMean: number;
   readonly kvBytesMax: number;
   readonly peakKvBytes: number;
 }
 
-/** Each above 1 where it saves; null where there is nothing to divide. Means over questions, weighted by size. */
+/** Null where there is nothing to divide. Means over questions, weighted by size. */
 export interface MemoryFactors {
   /** Visual tokens that the frames had over those that went into the memory. */
   readonly token: number | null;
   /** Tokens that went into the memory over the slots that there were of them. */
   readonly merge: number | null;
-  /** Bytes that the slots would take in float32 over those that they took. */
-  readonly format: number | null;
+  /** Bytes of a slot in all layers and heads, with what is known of it; over the baseline's it is what the format saves. */
+  readonly bytesPerSlot: number | null;
 }
 
 export interface CellTimings {

@@ -86,7 +86,7 @@ export function costsOf(units: RecordCell['units'], items: readonly RecordItem[]
   type Countable = 'frames' | 'keptFrames' | 'visualTokens' | 'offeredTokens' | 'patchLayers' | 'flops';
   const total = (key: Countable, of = done) => of.reduce((sum, counts) => sum + counts[key], 0);
   const given = answered(items).map((item) => item.counts);
-  const over = (key: 'kvBytes' | 'tokensSeen' | 'meanSlots' | 'slotsRead' | 'float32Bytes') => given.reduce((sum, counts) => sum + counts[key], 0);
+  const over = (key: 'kvBytes' | 'tokensSeen' | 'meanSlots' | 'slotsRead') => given.reduce((sum, counts) => sum + counts[key], 0);
   const kvBytes = over('kvBytes');
   return {
     videos: done.length,
@@ -100,8 +100,9 @@ export function costsOf(units: RecordCell['units'], items: readonly RecordItem[]
     byFootage: Object.fromEntries(
       [...Map.groupBy(done, ({ video }) => video.footage)].map(([kind, same]) => [kind, { frames: total('frames', same), patchLayers: total('patchLayers', same), visualTokens: total('visualTokens', same) }]),
     ),
-    factors: { token: factor(total('offeredTokens'), total('visualTokens')), merge: factor(over('tokensSeen'), over('meanSlots')), format: factor(over('float32Bytes'), kvBytes) },
-    slotsReadShare: factor(over('slotsRead'), over('meanSlots')),
+    factors: { token: factor(total('offeredTokens'), total('visualTokens')), merge: factor(over('tokensSeen'), over('meanSlots')), bytesPerSlot: factor(kvBytes, over('meanSlots')) },
+    slotsMean: factor(over('meanSlots'), given.length),
+    slotsReadMean: factor(over('slotsRead'), given.length),
     kvBytesMean: given.length === 0 ? 0 : kvBytes / given.length,
     kvBytesMax: given.reduce((most, counts) => Math.max(most, counts.kvBytes), 0),
     peakKvBytes: done.reduce((most, counts) => Math.max(most, counts.peakKvBytes), 0),

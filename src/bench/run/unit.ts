@@ -47,7 +47,7 @@ interface Event {
 
 /** What an answer cost that was never given. */
 export const nothing: Pick<RawAnswer, 'counts' | 'timings'> = {
-  counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0, tokensSeen: 0, meanSlots: 0, slotsRead: 0, float32Bytes: 0 },
+  counts: { kvBytes: 0, visualTokens: 0, generatedTokens: 0, tokensSeen: 0, meanSlots: 0, slotsRead: 0 },
   timings: { firstTokenMs: 0, totalMs: 0 },
 };
 

@@ -1,0 +1,45 @@
+// The README's table of the committed comparison: the rows that were run on the most videos, suite by suite.
+import type { BenchSummary } from '../src/index.ts';
+import { formatBytes, formatInterval, formatRatio } from '../src/bench/report/view.ts';
+
+/** What stands there as long as nothing was measured. */
+export const notMeasured = 'Not measured yet.';
+
+/** Methods shown beside those that are a whole of their own. */
+const baselines: readonly string[] = ['dense', 'fifo', 'uniform'];
+
+export function comparisonTable(summary: BenchSummary | undefined, presets: readonly string[]): string {
+  if (summary === undefined) return notMeasured;
+  const { environment, suites, cells, startedAt } = summary;
+  const header = ['method', 'score [95 %]', 'difference to dense, points [95 %]', 'does not drop', 'live KV at a question', 'encoder work', 'delay to the first token'];
+  const parts = suites.map((suite) => {
+    const own = cells.filter((cell) => cell.suite === suite.name && cell.control === null && !cell.isMock && (baselines.includes(cell.method) || presets.includes(cell.method)));
+    const most = Math.max(...own.map(({ watched }) => watched));
+    const rows = own.filter(({ watched }) => watched === most);
+    const unit = suite.metric === 'accuracy' ? ' %' : '';
+    const questions = rows[0]?.answers ?? 0;
+    const lines = rows.map(({ method, budget, knob, metrics, comparison, costs, timings }) => {
+      const verdict = comparison?.nonInferiority;
+      const ratio = (value: number | undefined, of: number | undefined) => formatRatio(value === undefined || !of ? null : value / of);
+      return [
+        budget === null ? method : `${method}, ${knob ?? 'budget'} ${budget}`,
+        formatInterval(metrics.main, 100, unit),
+        comparison === undefined ? '' : formatInterval(comparison.difference, 100, ''),
+        verdict ? `${verdict.verdict}${verdict.required ? ` (needs ≈ ${verdict.required.questions.toLocaleString('en')} questions)` : ''}` : '',
+        `${formatBytes(costs.kvBytesMean)}${comparison ? `, ${ratio(costs.kvBytesMean, comparison.baselineCosts.kvBytesMean)}` : ''}`,
+        comparison ? ratio(costs.patchLayers, comparison.baselineCosts.patchLayers) : '1×',
+        timings.firstTokenMs === null ? '–' : `${timings.firstTokenMs.median.toFixed(1)} ms${comparison ? `, ${ratio(timings.firstTokenMs.median, comparison.baselineTimings.firstTokenMs?.median)}` : ''}`,
+      ];
+    });
+    return [
+      `**${suite.name}**, ${suite.metric === 'accuracy' ? 'accuracy' : 'CIDEr-D × 100'}, ${most.toLocaleString('en')} videos, ${questions.toLocaleString('en')} questions at ${suite.fps} frames a second:`,
+      '',
+      `| ${header.join(' | ')} |`,
+      `| ${header.map(() => '---').join(' | ')} |`,
+      ...lines.map((line) => `| ${line.join(' | ')} |`),
+    ].join('\n');
+  });
+  const { cpu, cores } = environment.machine;
+  const models = [...new Set(cells.filter(({ isMock }) => !isMock).map(({ model }) => model))].join(', ');
+  return [`${models} on ${cpu}, ${cores} cores, ${startedAt.slice(0, 10)}. All methods, budgets, classes of question and kinds of footage, with charts and examples: [report](docs/results/bench.md) ([page](docs/results/bench.html)).`, ...parts].join('\n\n');
+}
