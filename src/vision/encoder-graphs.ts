@@ -1,7 +1,7 @@
 // The graphs of a vision transformer: patches in, then one graph a layer for any rows, and the attention between them, over the keys and values of all.
 import { Graph } from '../graph/graph.ts';
 import type { Shape, Value } from '../graph/graph.ts';
-import { linear, weight } from '../graph/linear.ts';
+import { linear, linears, weight } from '../graph/linear.ts';
 import { add, gather, gelu, int, layerNorm, reshape, single } from '../graph/ops.ts';
 import type { VisionSpec } from '../models/contract.ts';
 import type { PackedNorm, PackedVision } from '../models/packed/contract.ts';
@@ -23,10 +23,11 @@ export function encoderGraph(spec: VisionSpec, packed: PackedVision, step: numbe
   }
   const layer = packed.layers[step]!;
   const normed = norm(residual, layer.attentionNorm, spec);
+  const [query, key, value] = linears(normed, [layer.query, layer.key, layer.value]);
   graph.output('residual', residual);
-  graph.output('query', linear(normed, layer.query));
-  graph.output('key', linear(normed, layer.key));
-  graph.output('value', linear(normed, layer.value));
+  graph.output('query', query!);
+  graph.output('key', key!);
+  graph.output('value', value!);
   return graph;
 }
 

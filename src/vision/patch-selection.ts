@@ -69,11 +69,15 @@ export function createPatchSelector({ threshold, noiseFactor, spread, refreshFra
     },
     withRefresh({ changed: wanted, changedCount }, { age }, most = count) {
       const chosen = wanted.slice();
-      owed = refreshFrames === 0 ? 0 : Math.min(owed + count / refreshFrames, most - changedCount);
-      // From place to place, as codecs refresh their pictures; what was computed in the meantime is passed over.
-      for (let looked = 0; owed >= 1 && looked < count; looked++, cursor = (cursor + 1) % count) {
-        if (chosen[cursor] === 1 || age[cursor]! * 2 < refreshFrames) continue;
+      const share = refreshFrames === 0 ? 0 : count / refreshFrames;
+      // What a frame could not take is not made up for by a later one: that would be the spike that refreshing a few at a time avoids.
+      owed = Math.min(owed + share, share + 1);
+      let due = Math.min(Math.floor(owed), most - changedCount);
+      // From place to place, as codecs refresh their pictures.
+      for (let looked = 0; due > 0 && looked < count; looked++, cursor = (cursor + 1) % count) {
+        if (chosen[cursor] === 1) continue;
         chosen[cursor] = 1;
+        due--;
         owed--;
       }
       return Int32Array.from(age.keys()).filter((patch) => chosen[patch] === 1);

@@ -96,7 +96,7 @@ export class VisionStream {
     const selectMs = performance.now() - start;
     const { gate } = this.#method;
     const pixels = (chosen: Int32Array, target: Float32Array) => this.#preprocessor.patchesAt(picture, chosen, target);
-    const encoded = await this.#encoder.encode(this.#state, pixels, { rows, ...(gate && !first && { gate }), ...(signal && { signal }) });
+    const encoded = await this.#encoder.encode(this.#state, pixels, { rows, ...(gate && { gate }), ...(signal && { signal }) });
     this.#remember(picture, encoded.rows);
     const { layout, tokenWidth } = this.#encoder;
     const { tokens, changed, rows: recomputed, patchLayers } = encoded;

@@ -44,22 +44,24 @@ export function createSteadier({ widthPx, heightPx }: Pick<ImageSpec, 'widthPx' 
   const stride = widthPx * 3;
   let last = still;
   let moved = new Uint8Array();
+  const differences = new Int16Array((samples + 1) ** 2);
 
-  /** Mean difference of green on a grid, with the picture moved back by (x, y). */
+  /** Mean difference of green on a grid, with the picture moved back by (x, y); brightness that all share is left out. */
   function cost(now: Uint8Array, before: Uint8Array, { x, y }: Displacement): number {
     const [stepX, stepY] = [Math.max(1, widthPx / samples), Math.max(1, heightPx / samples)];
-    let sum = 0;
+    let total = 0;
     let count = 0;
     for (let row = stepY / 2; row < heightPx; row += stepY) {
       const [top, movedTop] = [Math.floor(row), Math.floor(row) + y];
-      if (movedTop < 0 || movedTop >= heightPx || top * stride >= before.length) continue;
+      if (movedTop < 0 || movedTop >= heightPx || (top + 1) * stride > before.length) continue;
       for (let column = stepX / 2; column < widthPx; column += stepX) {
         const left = Math.floor(column);
         if (left + x < 0 || left + x >= widthPx) continue;
-        sum += Math.min(outlierLevels, Math.abs(now[movedTop * stride + (left + x) * 3 + 1]! - before[top * stride + left * 3 + 1]!));
-        count++;
+        total += differences[count++] = now[movedTop * stride + (left + x) * 3 + 1]! - before[top * stride + left * 3 + 1]!;
       }
     }
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += Math.min(outlierLevels, Math.abs(differences[i]! - total / count));
     return count ? sum / count : Infinity;
   }
 
