@@ -93,6 +93,8 @@ export interface MemorySnapshot {
   readonly options: Readonly<Record<string, unknown>>;
   readonly position: number;
   readonly tokensSeen: number;
+  /** Whether tokens came that stand for several, so that counts add to scores. */
+  readonly countsCame: boolean;
   readonly store: KvSnapshot;
   /** By method and head, what its `save` gave. */
   readonly state: readonly (readonly unknown[])[];

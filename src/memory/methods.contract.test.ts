@@ -11,14 +11,17 @@ import { frame, opening, play, probe, question } from '../language/stream.fixtur
 const methods = [...(await memoryMethods())].map(([name, method]) => ({ name, method }));
 
 test('a file in the folder is a method, and its name is the file name', () => {
-  expect(methods.map(({ name }) => name)).toEqual(expect.arrayContaining(['dense', 'dmc', 'dms', 'fifo', 'infinipot-v', 'merge', 'rekv', 'streaming-llm', 'uniform']));
+  expect(methods.map(({ name }) => name)).toEqual(expect.arrayContaining(['dense', 'dmc', 'dms', 'fifo', 'hermes', 'infinipot-v', 'merge', 'rekv', 'streaming-llm', 'uniform']));
 });
 
 describe.each(methods)('$name', ({ name, method }) => {
   let decoder: Decoder;
-  /** @param offset of an adapter's decisions: with a large one it never decides */
-  const openDecoder = (chunkTokens = 128, offset = 0) =>
-    Decoder.open(tinySpec, { ...randomDecoder(tinySpec, 7), ...(method.adapter && { decisions: randomDecisions(tinySpec, method.adapter, 7, offset) }) }, { threads: 1, chunkTokens, extra: { attention: method.needs.includes('attention'), rawKeys: method.needs.includes('raw-keys') } });
+  /**
+   * @param offset of an adapter's decisions: with a large one it never decides
+   * @param rawKeys asked for, they have every memory go through the layers one by one, and so give the same bits
+   */
+  const openDecoder = (chunkTokens = 128, offset = 0, rawKeys = method.needs.includes('raw-keys')) =>
+    Decoder.open(tinySpec, { ...randomDecoder(tinySpec, 7), ...(method.adapter && { decisions: randomDecisions(tinySpec, method.adapter, 7, offset) }) }, { threads: 1, chunkTokens, extra: { attention: method.needs.includes('attention'), rawKeys } });
   beforeAll(async () => {
     decoder = await openDecoder();
   });
@@ -39,7 +42,7 @@ describe.each(methods)('$name', ({ name, method }) => {
     const none: MemoryMethod = { ...methods.find((other) => other.name === 'dense')!.method, open: () => ({}) };
     using full = await open(method.budget ? { [method.budget.knob]: method.budget.full } : {});
     using bare = Memory.with(tinySpec, 'none', none);
-    await using undecided = await openDecoder(128, 1e6);
+    await using undecided = await openDecoder(128, 1e6, true);
     for (const memory of [full, bare]) {
       await play(undecided, memory, 0, 5);
       await undecided.prefill(memory, question(0), { logits: 'none' });

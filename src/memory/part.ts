@@ -29,7 +29,7 @@ export class MethodPart {
     this.#scope = scope;
     this.#kvHeads = context.kvHeads;
     const count = scope === method.scope ? 1 : scope === 'head' ? context.layers * context.kvHeads : context.layers;
-    this.#streams = Array.from({ length: count }, (_, i) => method.open(options, { ...context, ...(saved?.[i] !== undefined && { saved: saved[i] }) }));
+    this.#streams = Array.from({ length: count }, (_, i) => method.open(options, { ...context, ...((saved?.[i] ?? undefined) !== undefined && { saved: saved?.[i] }) }));
   }
 
   /** The first of its streams: of a method that works alone, the only one. */

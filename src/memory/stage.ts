@@ -88,14 +88,14 @@ export class Memory implements Disposable {
     memory.store.restore(snapshot.store);
     memory.position = snapshot.position;
     memory.tokensSeen = snapshot.tokensSeen;
-    memory.#countsCame = memory.#stream.pool === undefined && memory.store.heads.some(hasMerged);
+    memory.#countsCame = snapshot.countsCame;
     return memory;
   }
 
   /** Everything as plain data; not within a chunk or behind a mark. */
   save(): MemorySnapshot {
     if (this.#chunk || this.#mark) throw new UserError('MEMORY_BUSY', { what: 'the memory cannot be saved now', got: 'a chunk or a question under way', expected: 'a memory at rest', todo: 'finish or undo the question first' });
-    return { method: this.methodName, options: this.options, position: this.position, tokensSeen: this.tokensSeen, store: this.store.snapshot(), state: this.#parts.map((part) => part.save()) };
+    return { method: this.methodName, options: this.options, position: this.position, tokensSeen: this.tokensSeen, countsCame: this.#countsCame, store: this.store.snapshot(), state: this.#parts.map((part) => part.save()) };
   }
 
   /** What a decoder must give to this memory. */
