@@ -21,7 +21,7 @@ try {
   await using model = await openModel({ model: join(folder, 'model'), precision: 'float32', threads: 2 });
   // As a camera would: frames come when their time has come, and are dropped when nobody takes them.
   const source = await openSource(video, { fps, pace: 'realtime', speed, whenSlow: 'drop-oldest' });
-  await using session = await openStream({ source, model, memory: 'fifo', memoryOptions: { frames: 32 }, memoryMiB: 64 });
+  await using session = await openStream({ source, model, method: 'fifo', memoryOptions: { frames: 32 }, memoryMiB: 64 });
 
   const samples: { minute: number; rssBytes: number; liveBytes: number; allocatedBytes: number; queued: number; dropped: number; firstTokenMs: number }[] = [];
   for (let minute = 1; minute <= minutes; minute++) {

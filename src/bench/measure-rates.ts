@@ -29,7 +29,7 @@ export async function measureRates(model: Model, folder: string, signal: AbortSi
   const pictures = [...createRenderer(createWorld(spec)).frames(2)].slice(0, frames);
   const watch = async (source: typeof pictures | string) => {
     const start = performance.now();
-    await using session = await openStream({ model, source, sourceOptions: { fps: 2 }, memory: 'dense', drive: 'manual', signal });
+    await using session = await openStream({ model, source, sourceOptions: { fps: 2 }, method: 'dense', drive: 'manual', signal });
     const openMs = performance.now() - start;
     const seen = await session.advanceTo(Infinity);
     const mean = (pick: (timings: (typeof seen)[number]['timings']) => number) => seen.reduce((sum, { timings }) => sum + pick(timings), 0) / seen.length;

@@ -5,6 +5,7 @@ import { inspectModel } from '../session/inspect-model.ts';
 import type { CheckpointDescription } from '../models/describe.ts';
 import type { FrameReport } from '../session/contract.ts';
 import type { Model } from '../session/model.ts';
+import type { StageName } from '../session/presets.ts';
 import { openStream } from '../session/open-stream.ts';
 import { openSource } from '../source/open-source.ts';
 import type { Candidate, CandidateSession, Knob, OpenOptions, StreamLoad, WorkAmount } from './contract.ts';
@@ -43,7 +44,7 @@ export async function methodCandidates(names: readonly string[], options: Method
   const [model] = options.models;
   if (!model) throw new UserError('NO_MODEL', { what: 'candidates need a model', got: 'none' });
   const description = await inspectModel(model.info.folder);
-  const settings = await Promise.all(names.map(parseSetting));
+  const settings = await Promise.all(names.map((name) => parseSetting(name, model.info)));
   return settings.map((setting) => createCandidate(setting, description, options));
 }
 
@@ -77,10 +78,13 @@ async function openCandidate(
   { models, memoryMiB }: MethodCandidateOptions,
 ): Promise<CandidateSession> {
   const model = models[(shared?.lane ?? 0) % models.length]!;
-  const swept = (stage: 'vision' | 'memory') => ({ ...stages[stage].options, ...(knob?.stage === stage && budget !== null && !isCap && { [knob.name]: budget }) });
+  const swept = (stage: StageName) => ({ ...stages[stage].options, ...(knob?.stage === stage && budget !== null && !isCap && { [knob.name]: budget }) });
   const session = await openStream({
     model,
     source: shared ? await shared.source(videoPath, fps, signal) : await openSource(videoPath, { fps, signal }),
+    method: 'dense',
+    gate: stages.gate.method,
+    gateOptions: swept('gate'),
     vision: stages.vision.method,
     visionOptions: swept('vision'),
     memory: stages.memory.method,
@@ -99,8 +103,8 @@ async function openCandidate(
   return {
     async advanceTo(timeSec) {
       for (const frame of await session.advanceTo(timeSec === 'end' ? Infinity : timeSec)) {
-        const { decodeMs, preprocessMs, visionMs, prefillMs } = frame.timings;
-        const workMs = decodeMs + preprocessMs + visionMs + prefillMs;
+        const { gateMs, decodeMs, preprocessMs, visionMs, prefillMs } = frame.timings;
+        const workMs = gateMs + decodeMs + preprocessMs + visionMs + prefillMs;
         streamMs += workMs;
         work.push({ kind: 'frame', timeSec: frame.timeSec, workMs });
         peakKvBytes = Math.max(peakKvBytes, frame.memory.liveBytes);

@@ -1,37 +1,21 @@
 // What a candidate runs: a method for each stage, by a name, a preset or a combination such as `vision=dtd,memory=fifo:frames=32`.
 import { UserError } from '../core/errors.ts';
-import type { MethodInfo } from '../core/methods.ts';
-import { memoryMethods } from '../memory/stage.ts';
-import { visionMethods } from '../vision/stage.ts';
+import { methodsOf, presets, stageNames, type Preset, type PresetModel, type StageChoice, type StageMethod, type StageName } from '../session/presets.ts';
+import { memoryMethods } from '../memory/registry.ts';
 import type { Knob } from './contract.ts';
-
-/** A stage whose methods are compared. */
-export type StageName = 'vision' | 'memory';
-
-interface SweptMethod extends MethodInfo {
-  readonly budget?: { readonly kind: 'fixed' | 'adaptive'; readonly knob: string; readonly sweep: readonly number[] };
-}
 
 interface Stage {
   readonly name: StageName;
   /** The method that does nothing. */
   readonly none: string;
-  readonly methods: () => Promise<ReadonlyMap<string, SweptMethod>>;
+  readonly methods: () => Promise<ReadonlyMap<string, StageMethod>>;
 }
 
 /** In the order of the data. */
-const stages: readonly Stage[] = [
-  { name: 'vision', none: 'all', methods: visionMethods },
-  { name: 'memory', none: 'dense', methods: memoryMethods },
-];
+const stages: readonly Stage[] = stageNames.map((name) => ({ name, none: presets.dense.stages({})[name].method, methods: () => methodsOf(name) }));
 
 /** The name of no method in any stage: what the others are compared with. */
 export const denseName = 'dense';
-
-export interface StageChoice {
-  readonly method: string;
-  readonly options: Readonly<Record<string, unknown>>;
-}
 
 /** A method for each stage, and the one setting that may be swept. */
 export interface MethodSetting {
@@ -45,21 +29,32 @@ export interface MethodSetting {
 }
 
 /**
- * Reads the name of a method, or a combination: `stage=method` with commas, each with options after colons.
+ * Reads the name of a preset or a method, or a combination: `stage=method` with commas, each with options after colons.
+ * @param model what presets depend on
  * @throws UserError for names and options that cannot be read; a name that two stages have needs its stage
  */
-export async function parseSetting(text: string): Promise<MethodSetting> {
-  if (text === denseName) return { name: denseName, summary: 'everything: no method in any stage', stages: allNone(), isPreset: false };
+export async function parseSetting(text: string, model: PresetModel = {}): Promise<MethodSetting> {
+  const preset = presetOf(text);
+  if (preset) return { name: text, summary: preset.summary, stages: preset.stages(model), isPreset: text !== denseName };
   return text.includes('=') ? await combination(text) : await byName(text);
 }
 
-/** Every method of every stage as a setting of its own, dense first; the others in the order of the data. */
+function presetOf(name: string): Preset | undefined {
+  return (presets as Readonly<Record<string, Preset>>)[name];
+}
+
+/** Every preset, dense first, and every method of every stage as a setting of its own, in the order of the data. */
 export async function allSettings(): Promise<MethodSetting[]> {
-  const names: string[] = [denseName];
+  const names: string[] = [denseName, ...Object.keys(presets).filter((name) => name !== denseName)];
   for (const { name, none, methods } of stages) {
     for (const method of (await methods()).keys()) if (method !== none) names.push((await stagesWith(method)).length > 1 ? `${name}=${method}` : method);
   }
-  return Promise.all(names.map(parseSetting));
+  return Promise.all(names.map((name) => parseSetting(name)));
+}
+
+/** Kind of the memory adapter that a setting cannot do without. */
+export async function adapterKindOf({ stages: { memory } }: MethodSetting): Promise<'dmc' | 'dms' | undefined> {
+  return (await memoryMethods()).get(memory.method)?.adapter;
 }
 
 /** Settings of several stages that have a name of their own. */

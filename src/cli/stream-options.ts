@@ -1,9 +1,10 @@
 // Options that every command shares which watches a stream, and what they open.
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../core/errors.ts';
-import type { Session, SessionEvent } from '../index.ts';
+import type { Session, StreamOptions } from '../index.ts';
 import { builtInModel } from '../session/model-folder.ts';
 import { openStream } from '../session/open-stream.ts';
+import { defaultPreset } from '../session/presets.ts';
 import { count, duration, jsonOption, nonNegative, positive, positiveUpTo, seconds, whole, type RunContext } from './command.ts';
 
 export interface StreamFlags {
@@ -11,13 +12,17 @@ export interface StreamFlags {
   readonly precision?: 'float32' | 'w8a8' | 'w8' | 'w4';
   readonly threads?: number;
   readonly adapter?: string;
-  readonly memory: string;
+  readonly method: string;
+  readonly gate?: string;
+  readonly gateOption: Readonly<Record<string, unknown>>;
+  readonly vision?: string;
+  readonly visionOption: Readonly<Record<string, unknown>>;
+  readonly memory?: string;
   readonly memoryOption: Readonly<Record<string, unknown>>;
   readonly memoryMib: number;
-  readonly vision: string;
-  readonly visionOption: Readonly<Record<string, unknown>>;
   readonly fps: number;
   readonly realtime?: boolean;
+  readonly maxLatency?: number;
   readonly start?: number;
   readonly duration?: number;
   readonly maxTokens?: number;
@@ -31,13 +36,17 @@ export function addStreamOptions(command: Command): Command {
     .addOption(new Option('--precision <kind>', 'how weights and activations are stored (default: float32 for small models, else w8a8)').choices(['float32', 'w8a8', 'w8', 'w4']))
     .option('--threads <n>', 'threads that compute (default: all cores)', threads)
     .option('--adapter <name|folder>', 'a memory adapter (DMC, DMS) to open the model with; see `thalweg inspect`', named)
-    .option('--memory <method>', 'what the past is kept as; see `thalweg methods`', 'fifo')
+    .option('--method <name>', 'a preset, or one method alone; `dense` computes and keeps everything; see `thalweg methods`', defaultPreset)
+    .option('--gate <method>', 'which frames are looked at (default: as the preset has it)')
+    .option('--gate-option <name=value>', "an option of the gate's method; repeatable", pairsOf('--gate-option', 'threshold=0.05'), {})
+    .option('--vision <method>', 'which patches and visual tokens of a frame are computed and kept (default: as the preset has it)')
+    .option('--vision-option <name=value>', "an option of the vision's method; repeatable", pairsOf('--vision-option', 'threshold=0.1'), {})
+    .option('--memory <method>', 'what the past is kept as (default: as the preset has it)')
     .option('--memory-option <name=value>', "an option of the memory's method; repeatable", pairsOf('--memory-option', 'frames=32'), {})
     .option('--memory-mib <MiB>', "hard cap on the stream's memory", positiveUpTo(2 ** 20), 1024)
-    .option('--vision <method>', 'which patches and visual tokens of a frame are computed and kept; see `thalweg methods`', 'all')
-    .option('--vision-option <name=value>', "an option of the vision's method; repeatable", pairsOf('--vision-option', 'threshold=0.1'), {})
     .option('--fps <rate>', 'frames a second of media time that the model sees', positive, 1)
-    .option('--realtime', 'play a file at its own speed instead of as fast as possible')
+    .option('--realtime', 'play a file at its own speed instead of as fast as possible, and keep up with it by computing less where time is short')
+    .option('--max-latency <time>', 'the latest that a frame is taken in after it came, and that an answer begins, such as 500ms (default: 1s where a stream is kept up with)', duration)
     .option('--start <time>', 'begin there', seconds)
     .option('--duration <time>', 'watch that much', duration)
     .option('--max-tokens <n>', 'longest answer', count)
@@ -80,13 +89,12 @@ export function checkQuestions(questions: readonly string[]): void {
 }
 
 /** Opens the session that the flags describe; conversion of weights shows as progress. */
-export async function openFromFlags(address: string, flags: StreamFlags, { out, signal }: RunContext, onEvent?: (event: SessionEvent) => void): Promise<Session> {
+export async function openFromFlags(address: string, flags: StreamFlags, { out, signal }: RunContext, watchers: Pick<StreamOptions, 'onEvent' | 'onFrame'> = {}): Promise<Session> {
   out.progress(`opening ${flags.model}`);
   return openStream({
     source: address,
     sourceOptions: {
       fps: flags.fps,
-      ...(flags.realtime && { pace: 'realtime' }),
       ...(flags.start !== undefined && { startSec: flags.start }),
       ...(flags.duration !== undefined && { durationSec: flags.duration }),
     },
@@ -98,13 +106,18 @@ export async function openFromFlags(address: string, flags: StreamFlags, { out, 
       onProgress: ({ stage, done }) => out.progress(`${stage}: ${Math.round(done * 100)} %`),
       signal,
     },
-    memory: flags.memory,
+    method: flags.method,
+    ...(flags.gate !== undefined && { gate: flags.gate }),
+    gateOptions: flags.gateOption,
+    ...(flags.vision !== undefined && { vision: flags.vision }),
+    visionOptions: flags.visionOption,
+    ...(flags.memory !== undefined && { memory: flags.memory }),
     memoryOptions: flags.memoryOption,
     memoryMiB: flags.memoryMib,
-    vision: flags.vision,
-    visionOptions: flags.visionOption,
+    ...(flags.realtime && { realtime: true }),
+    ...(flags.maxLatency !== undefined && { maxLatencyMs: flags.maxLatency * 1000 }),
     signal,
-    ...(onEvent && { onEvent }),
+    ...watchers,
   });
 }
 

@@ -2,8 +2,9 @@
 import type { Answer, SessionSummary } from '../index.ts';
 import { bytes, clock, counted, milliseconds, rate, thousands } from './format.ts';
 
-export function summaryText({ frames, dropped, mediaSec, wallSec, framesPerSec, meanMs, memory, peakLiveBytes }: SessionSummary): string {
+export function summaryText({ frames, dropped, paths, budget, mediaSec, wallSec, framesPerSec, meanMs, memory, peakLiveBytes }: SessionSummary): string {
   const stages = [
+    ['gate', meanMs.gateMs],
     ['decode', meanMs.decodeMs],
     ['preprocess', meanMs.preprocessMs],
     ['vision', meanMs.visionMs],
@@ -14,6 +15,7 @@ export function summaryText({ frames, dropped, mediaSec, wallSec, framesPerSec, 
     `watched  ${counted(frames, 'frame')}, ${clock(mediaSec)} of video in ${milliseconds(wallSec * 1000)} (${rate(framesPerSec, framesPerSec.toFixed(1))})${dropped > 0 ? `, ${thousands(dropped)} dropped` : ''}`,
     `a frame  ${stages.map(([name, ms]) => `${name} ${milliseconds(ms)}`).join(', ')}`,
   ];
+  if (paths.cheap + paths.skip > 0) rows.splice(1, 0, `looked   ${thousands(paths.full)} frames whole, ${thousands(paths.cheap)} in part, ${thousands(paths.skip)} skipped${budget && budget.skippedForTime > 0 ? ` (${thousands(budget.skippedForTime)} for want of time)` : ''}`);
   if (memory) rows.push(`memory   ${bytes(memory.liveBytes)} live (peak ${bytes(peakLiveBytes)}, cap ${bytes(memory.capBytes)}), ${counted(memory.longestHead, 'slot')} a head, ${counted(memory.tokensSeen, 'token')} seen`);
   return rows.join('\n');
 }

@@ -1,7 +1,7 @@
 // The progress line of a stream that is being watched.
 import type { SessionEvent } from '../index.ts';
 import { describeSourceEvent } from '../source/open-source.ts';
-import { bytes, clock, milliseconds } from './format.ts';
+import { bytes, clock, counted, milliseconds } from './format.ts';
 import type { Output } from './output.ts';
 
 /** A listener that keeps the progress line, and prints what happens to the source. */
@@ -13,8 +13,8 @@ export function watchProgress(out: Output): (event: SessionEvent) => void {
       case 'frame': {
         frames++;
         const perSec = frames / ((performance.now() - startMs) / 1000);
-        const { preprocessMs, visionMs, prefillMs } = event.timings;
-        out.progress(`${clock(event.timeSec)} · frame ${event.index} · ${milliseconds(preprocessMs + visionMs + prefillMs)} a frame · ${perSec.toFixed(1)} frames/s · memory ${bytes(event.memory.liveBytes)}`);
+        const { gateMs, preprocessMs, visionMs, prefillMs } = event.timings;
+        out.progress(`${clock(event.timeSec)} · frame ${event.index} · ${milliseconds(gateMs + preprocessMs + visionMs + prefillMs)} a frame · ${perSec.toFixed(1)} frames/s · memory ${bytes(event.memory.liveBytes)}`);
         break;
       }
       case 'question':
@@ -23,6 +23,9 @@ export function watchProgress(out: Output): (event: SessionEvent) => void {
       case 'source':
         printSourceEvent(out, event);
         break;
+      case 'budget':
+        printBudgetEvent(out, event);
+        break;
       case 'opened':
       case 'text':
       case 'answer':
@@ -30,6 +33,13 @@ export function watchProgress(out: Output): (event: SessionEvent) => void {
         break;
     }
   };
+}
+
+/** Prints what the budget did. People are told when a stream falls behind and has caught up; moving thresholds are for programs. */
+export function printBudgetEvent(out: Output, event: Extract<SessionEvent, { readonly kind: 'budget' }>): void {
+  const { change, lagMs, skippedForTime } = event;
+  const text = { behind: `[${milliseconds(lagMs)} behind: computing less]`, 'caught-up': `[caught up; ${counted(skippedForTime, 'frame')} not looked at]`, pressure: undefined }[change];
+  out.data(event, text);
 }
 
 /** Prints what happens to the source. People are spared the single dropped frames: the summary counts them. */

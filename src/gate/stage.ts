@@ -16,6 +16,7 @@ export class FrameGate {
   readonly #statistics = new FrameStatistics();
   readonly #method: GateMethodStream;
   readonly #runLengths: boolean;
+  #isDemanded = false;
 
   /** @param options the method's own, checked here */
   constructor(method: GateMethod, options: Readonly<Record<string, unknown>>, context: GateContext) {
@@ -32,7 +33,8 @@ export class FrameGate {
   decide(frame: Frame, most: GatePath = 'full'): GateDecision {
     const view = this.#statistics.look(frame);
     if (!view) return { path: 'full', reason: 'first', score: 1 };
-    const decision = this.#method.decide(view);
+    const own = this.#method.decide(view);
+    const decision: GateDecision = this.#isDemanded && own.path === 'skip' ? { path: 'full', reason: 'refresh', score: own.score } : own;
     if (!gatePaths.includes(decision.path) || !Number.isFinite(decision.score)) {
       throw new UserError('GATE_DECISION', { what: 'a gate method decided for something else', got: JSON.stringify(decision), expected: `a path (${gatePaths.join(', ')}) and a finite score` });
     }
@@ -43,6 +45,12 @@ export class FrameGate {
   settle(outcome: GatePath | 'failed'): void {
     if (outcome === 'failed') this.#statistics.forget();
     else this.#statistics.settle(outcome);
+    if (outcome !== 'skip') this.#isDemanded = false;
+  }
+
+  /** The memory no longer has what stands: the next frame is not skipped as still. */
+  demand(): void {
+    this.#isDemanded = true;
   }
 
   /** Whether, after that decision, what the memory has of the last encoded frame stands for one frame more. */

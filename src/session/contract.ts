@@ -2,10 +2,14 @@
 import type { PictureType } from '../core/frame.ts';
 import type { SamplingOptions } from '../language/sampler.ts';
 import type { Precision } from '../models/packed/contract.ts';
+import type { GateDecision, GatePath } from '../gate/method.ts';
 import type { SourceEvent } from '../source/contract.ts';
+import type { BudgetChange, BudgetTotals } from './budget-controller.ts';
 
 /** Where a frame's time went, in milliseconds of wall clock. */
 export interface FrameTimings {
+  /** Finding out whether the frame is worth a look. */
+  readonly gateMs: number;
   /** Decoding and conversion to RGB since the frame before, in FFmpeg's own threads: frames that sampling left out are included. */
   readonly decodeMs: number;
   /** How long the model had nothing to do but wait for the frame: pacing, network, decoding. */
@@ -38,17 +42,33 @@ export interface MemoryReport {
   readonly slotFormat: 'float32' | 'int8';
 }
 
+/** Where in a frame the encoder worked. Patches and tokens are numbered row by row from the top. */
+export interface FrameExplanation {
+  readonly patches: readonly number[];
+  readonly tokens: readonly number[];
+  readonly patchColumns: number;
+  readonly patchRows: number;
+  readonly tokenColumns: number;
+  readonly tokenRows: number;
+  /** Share of the picture's width and height that patches cover: pixels behind the last whole patch are not seen. */
+  readonly covered: { readonly width: number; readonly height: number };
+}
+
 /** What became of one frame. */
 export interface FrameReport {
   /** Number of the frame in the stream, from 0. */
   readonly index: number;
   readonly timeSec: number;
   readonly pictureType: PictureType;
+  /** Which way the frame went, and why. A skipped one cost neither encoder nor tokens. */
+  readonly gate: GateDecision;
   /** Patches that the vision encoder computed, of `patches`. */
   readonly patchesRecomputed: number;
   readonly patches: number;
   /** Visual tokens that entered the memory. */
   readonly visualTokens: number;
+  /** Which patches and tokens these were; for streams with `onFrame`. */
+  readonly explained?: FrameExplanation;
   readonly timings: FrameTimings;
   readonly memory: MemoryReport;
 }
@@ -104,8 +124,10 @@ export interface AskOptions extends GenerationOptions {
 
 /** What happens in a session, in order. */
 export type SessionEvent =
-  | { readonly kind: 'opened'; readonly source: string; readonly model: string; readonly memory: string }
+  | { readonly kind: 'opened'; readonly source: string; readonly model: string; readonly method: string; readonly gate: string; readonly vision: string; readonly memory: string }
   | ({ readonly kind: 'frame' } & FrameReport)
+  /** What the budget did: the stream fell behind or caught up, or thresholds moved. */
+  | ({ readonly kind: 'budget'; readonly timeSec: number } & BudgetChange)
   | { readonly kind: 'question'; readonly question: string; readonly timeSec: number }
   | { readonly kind: 'text'; readonly question: string; readonly text: string }
   | ({ readonly kind: 'answer' } & Answer)
@@ -116,6 +138,10 @@ export type SessionEvent =
 export interface SessionSummary {
   readonly frames: number;
   readonly dropped: number;
+  /** Frames by the way that they went; together they are `frames`. */
+  readonly paths: Readonly<Record<GatePath, number>>;
+  /** What keeping up cost; absent where no budget was kept. */
+  readonly budget?: BudgetTotals;
   readonly answers: number;
   /** Media seconds watched. */
   readonly mediaSec: number;

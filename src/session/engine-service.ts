@@ -1,6 +1,8 @@
 // The calls between a session and the engine in its worker thread.
 import type { Frame } from '../core/frame.ts';
+import type { FrameAllowance } from './budget-controller.ts';
 import type { Answer, FrameReport, GenerationOptions, MemoryReport, ModelInfo, Precision } from './contract.ts';
+import type { StagesArgument } from './stream-stages.ts';
 
 export interface LoadArgument {
   readonly folder: string;
@@ -12,14 +14,14 @@ export interface LoadArgument {
   readonly threads: number;
 }
 
-export interface OpenArgument {
+export interface OpenArgument extends StagesArgument {
   readonly memory: string;
   readonly memoryOptions: Readonly<Record<string, unknown>>;
   readonly memoryMiB: number;
-  readonly vision: string;
-  readonly visionOptions: Readonly<Record<string, unknown>>;
   /** Name under which streams that see the same frames share what the encoder makes of them, one stream after the other. */
   readonly share?: string | undefined;
+  /** Whether reports say which patches and tokens they count. */
+  readonly explain?: boolean;
 }
 
 /** Converting and packing a checkpoint, once. */
@@ -39,6 +41,7 @@ export type EngineAnswer = Omit<Answer, 'timings'> & {
 
 export interface EngineFrame {
   readonly report: Omit<FrameReport, 'timings'>;
+  readonly gateMs: number;
   readonly preprocessMs: number;
   readonly visionMs: number;
   readonly prefillMs: number;
@@ -48,7 +51,7 @@ export interface EngineFrame {
 export interface EngineService {
   load: { argument: LoadArgument; emits: LoadProgress; result: ModelInfo };
   open: { argument: OpenArgument; emits: never; result: number };
-  frame: { argument: { readonly stream: number; readonly frame: Frame }; emits: never; result: EngineFrame };
+  frame: { argument: { readonly stream: number; readonly frame: Frame; readonly allowance?: FrameAllowance }; emits: never; result: EngineFrame };
   ask: {
     argument: { readonly stream: number; readonly question: string; readonly remember: boolean; readonly generation: GenerationOptions };
     emits: string;

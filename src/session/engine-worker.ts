@@ -22,7 +22,7 @@ serveWorker<EngineService>(
     },
     // A stream may need another decoder, which must not be exchanged while it works.
     open: (argument) => turns.run(() => loaded().open(argument)),
-    frame: ({ stream, frame }, { signal }) => turns.run(() => loaded().frame(stream, frame, signal)),
+    frame: ({ stream, frame, allowance }, { signal }) => turns.run(() => loaded().frame(stream, frame, { ...(allowance && { allowance }), signal })),
     ask: ({ stream, question, generation, remember }, { signal, emit }) => {
       const start = performance.now();
       return turns.run(async () => {

@@ -1,8 +1,9 @@
 // The engine: one model and its streams, in the thread that computes. A session talks to it through a worker.
 import { ModelError, UserError } from '../core/errors.ts';
 import type { Frame } from '../core/frame.ts';
-import { methodNamed } from '../core/methods.ts';
 import type { Decoder, Piece } from '../language/decoder.ts';
+import type { GateDecision } from '../gate/method.ts';
+import { readRouter, type RouterWeights } from '../gate/router-weights.ts';
 import { generate } from '../language/generate.ts';
 import type { SamplingOptions } from '../language/sampler.ts';
 import { Memory } from '../memory/stage.ts';
@@ -14,12 +15,14 @@ import { openWeights } from '../models/packed/open.ts';
 import { onnxTime } from '../runtime/onnx.ts';
 import { openVisionEncoder, type VisionEncoder } from '../vision/encoder.ts';
 import { createPreprocessor, type Preprocessor } from '../vision/preprocess.ts';
-import { VisionStream, visionMethods } from '../vision/stage.ts';
-import type { GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
+import type { SeenFrame } from '../vision/stage.ts';
+import type { FrameExplanation, GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
+import type { FrameAllowance } from './budget-controller.ts';
 import { EngineDecoder } from './engine-decoder.ts';
-import { framePieces, frameSpan } from './frame-pieces.ts';
+import { framePieces, frameSpan, type FrameText } from './frame-pieces.ts';
 import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
+import { StreamStages } from './stream-stages.ts';
 
 /** Longest answer unless the caller says otherwise. */
 const defaultMaxTokens = 128;
@@ -31,9 +34,11 @@ const maxWrapTokens = 32;
 /** All that belongs to one stream. */
 interface Stream {
   readonly memory: Memory;
-  readonly vision: VisionStream;
+  readonly stages: StreamStages;
   /** Set where other streams see the same frames. */
   readonly shared: SharedFrames | undefined;
+  /** Whether reports say which patches and tokens they count. */
+  readonly explain: boolean;
   /** Questions answered and kept in the dialogue. */
   turn: number;
   /** Frames shown since the last of them. */
@@ -51,6 +56,12 @@ export interface LoadOptions extends LoadArgument {
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
+export interface FrameOptions {
+  /** What the budget leaves for the frame; absent: everything. */
+  readonly allowance?: FrameAllowance;
+  readonly signal?: AbortSignal;
+}
+
 /** One loaded model. Calls of one engine must not overlap. */
 export class Engine implements AsyncDisposable {
   readonly info: ModelInfo;
@@ -59,6 +70,9 @@ export class Engine implements AsyncDisposable {
   readonly #encoder: VisionEncoder;
   readonly #preprocessor: Preprocessor;
   readonly #decoders: EngineDecoder;
+  #router: RouterWeights | undefined;
+  /** int32: the place of every visual token of a frame. */
+  readonly #allPlaces: Int32Array;
   readonly #streams = new Map<number, Stream>();
   #nextStream = 0;
   /** Of the streams that were opened last: only those of one name share at a time. */
@@ -70,6 +84,7 @@ export class Engine implements AsyncDisposable {
     this.#encoder = encoder;
     this.#preprocessor = preprocessor;
     this.#decoders = decoders;
+    this.#allPlaces = Int32Array.from({ length: encoder.layout.count }, (_, place) => place);
     this.#resources = resources;
   }
 
@@ -114,23 +129,33 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Opens a stream with an empty memory; the number names it in later calls. */
-  async open({ memory: method, memoryOptions: options, memoryMiB, vision, visionOptions, share }: OpenArgument): Promise<number> {
-    const seeing = methodNamed(await visionMethods(), 'vision', vision);
+  async open({ memory: method, memoryOptions: options, memoryMiB, share, explain = false, ...rest }: OpenArgument): Promise<number> {
     const memory = await Memory.open(this.checkpoint.decoder.spec, { method, options, capBytes: Math.floor(memoryMiB * 2 ** 20), ...(this.checkpoint.adapter && { adapter: this.checkpoint.adapter }) });
     await this.#decoders.provide(memory);
+    this.#router ??= await readRouter(this.checkpoint.folder);
+    const stages = await StreamStages.open(rest, { encoder: this.#encoder, image: this.checkpoint.vision!.image, memory, router: this.#router });
     const id = this.#nextStream++;
     // A method that leaves patches or tokens out goes by the frames before.
-    const shared = share === undefined || vision !== 'all' ? undefined : this.#shared?.name === share ? this.#shared : (this.#shared = new SharedFrames(share));
-    this.#streams.set(id, { memory, shared, vision: new VisionStream(this.#encoder, this.checkpoint.vision!.image, seeing, visionOptions), turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, unshown: 0, opened: false });
+    const shared = share === undefined || !stages.isWhole ? undefined : this.#shared?.name === share ? this.#shared : (this.#shared = new SharedFrames(share));
+    this.#streams.set(id, { memory, shared, stages, explain, turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, unshown: 0, opened: false });
     return id;
   }
 
-  /** Takes one frame in: preprocessing, vision, prefill. A frame that fails leaves the memory without it. */
-  async frame(id: number, frame: Frame, signal?: AbortSignal): Promise<EngineFrame> {
+  /** Takes one frame in: gate, preprocessing, vision, prefill. A frame that fails leaves the memory without it. */
+  async frame(id: number, frame: Frame, { allowance, signal }: FrameOptions = {}): Promise<EngineFrame> {
     const stream = this.#stream(id);
+    const { gate, vision } = stream.stages;
+    const start = performance.now();
+    const decision = stream.stages.decide(frame, allowance);
+    const gateMs = performance.now() - start;
+    if (decision.path === 'skip') return { ...this.#skip(stream, frame, decision), gateMs };
     const abort = signal && { signal };
-    const { visual, ...spent } = stream.shared?.find(frame.timeSec) ?? (await this.#see(stream, frame, signal));
-    const seen = performance.now();
+    const seen = stream.shared?.find(frame.timeSec) ?? (await this.#see(stream, frame, signal).catch((error: unknown) => {
+      gate.settle('failed');
+      throw error;
+    }));
+    const { visual } = seen;
+    const prefillStart = performance.now();
     const runtimeStart = onnxTime.ms;
 
     const text = this.checkpoint.prompt.stream.frame({ turn: stream.turn, framesBefore: stream.framesInTurn, timeSec: frame.timeSec });
@@ -143,25 +168,67 @@ export class Engine implements AsyncDisposable {
       await this.#decoder.prefill(stream.memory, pieces, { logits: 'none', ...abort });
     } catch (error) {
       // What vision holds to be known never reached the memory.
-      stream.vision.restart();
+      vision.restart();
+      gate.settle('failed');
       throw error;
     }
-    if (visual.standing) stream.vision.showAgain(stream.memory.standOn(visual.standing));
+    gate.settle(decision.path);
+    if (visual.standing) vision.showAgain(stream.memory.standOn(visual.standing));
     stream.frames++;
     if (pieces.length > 0) Object.assign(stream, { framesInTurn: stream.framesInTurn + 1, unshown: 0 });
-    // The gap moves what is seen into the past; it must not push it out of the context.
-    else stream.unshown = Math.min(stream.unshown + frameSpan(text, this.#encoder.tokensPerFrame), this.checkpoint.decoder.spec.contextLength >> 2);
+    else this.#leaveGap(stream, text);
     stream.timeSec = frame.timeSec;
     return {
-      report: { index: frame.index, timeSec: frame.timeSec, pictureType: frame.pictureType, patchesRecomputed: visual.recomputed.length, patches: this.#encoder.patches, visualTokens: visual.places.length, memory: stream.memory.report() },
-      preprocessMs: spent.preprocessMs,
-      visionMs: spent.visionMs,
-      prefillMs: performance.now() - seen,
-      runtimeMs: spent.runtimeMs + onnxTime.ms - runtimeStart,
+      report: { ...this.#report(stream, frame, decision), patchesRecomputed: visual.recomputed.length, visualTokens: visual.places.length, ...(stream.explain && { explained: this.#explain(visual) }) },
+      gateMs,
+      preprocessMs: seen.preprocessMs,
+      visionMs: seen.visionMs,
+      prefillMs: performance.now() - prefillStart,
+      runtimeMs: seen.runtimeMs + onnxTime.ms - runtimeStart,
     };
   }
 
-  async #see({ vision, shared }: Stream, frame: Frame, signal: AbortSignal | undefined): Promise<FrameSeen> {
+  /** A frame that costs nothing: time moves on, and where the scene stood still, so does what the memory has of it. */
+  #skip(stream: Stream, frame: Frame, decision: GateDecision): Omit<EngineFrame, 'gateMs'> {
+    const { gate, vision } = stream.stages;
+    gate.settle('skip');
+    if (gate.stands(decision)) {
+      const lost = [...stream.memory.standOn(this.#allPlaces)];
+      vision.showAgain(lost);
+      if (lost.length > 0) gate.demand();
+    }
+    this.#leaveGap(stream, this.checkpoint.prompt.stream.frame({ turn: stream.turn, framesBefore: stream.framesInTurn, timeSec: frame.timeSec }));
+    stream.frames++;
+    stream.timeSec = frame.timeSec;
+    return { report: this.#report(stream, frame, decision), preprocessMs: 0, visionMs: 0, prefillMs: 0, runtimeMs: 0 };
+  }
+
+  #explain({ recomputed, places }: SeenFrame): FrameExplanation {
+    const { grid, layout, patchLength } = this.#encoder;
+    const { widthPx, heightPx } = this.checkpoint.vision!.image;
+    const patchPx = Math.sqrt(patchLength / 3);
+    return {
+      patches: [...recomputed],
+      tokens: [...places],
+      patchColumns: grid.columns,
+      patchRows: grid.rows,
+      tokenColumns: layout.columns,
+      tokenRows: layout.rows,
+      covered: { width: (grid.columns * patchPx) / widthPx, height: (grid.rows * patchPx) / heightPx },
+    };
+  }
+
+  #report({ memory }: Stream, { index, timeSec, pictureType }: Frame, gate: GateDecision): EngineFrame['report'] {
+    return { index, timeSec, pictureType, gate, patchesRecomputed: 0, patches: this.#encoder.patches, visualTokens: 0, memory: memory.report() };
+  }
+
+  /** A frame that is not shown leaves the positions free that it would have taken. */
+  #leaveGap(stream: Stream, text: FrameText): void {
+    // The gap moves what is seen into the past; it must not push it out of the context.
+    stream.unshown = Math.min(stream.unshown + frameSpan(text, this.#encoder.tokensPerFrame), this.checkpoint.decoder.spec.contextLength >> 2);
+  }
+
+  async #see({ stages: { vision }, shared }: Stream, frame: Frame, signal: AbortSignal | undefined): Promise<FrameSeen> {
     const start = performance.now();
     const runtimeStart = onnxTime.ms;
     const picture = this.#preprocessor.resized(frame);

@@ -1,11 +1,10 @@
 // Every method of every stage, for lists and benchmarks.
 import type { MethodInfo } from '../core/methods.ts';
-import { memoryMethods } from '../memory/stage.ts';
-import { visionMethods } from '../vision/stage.ts';
+import { methodsOf, presets, stageNames, type StageName } from './presets.ts';
 
 /** One method as a list shows it. */
 export interface ListedMethod extends MethodInfo {
-  readonly stage: 'vision' | 'memory';
+  readonly stage: StageName;
   readonly name: string;
   /** What sets how much it keeps; absent where it keeps everything. */
   readonly budget?: { readonly kind: 'fixed' | 'adaptive'; readonly knob: string };
@@ -14,10 +13,26 @@ export interface ListedMethod extends MethodInfo {
 /** Lists the methods of all stages: the files of their `methods/` folders. */
 export async function listMethods(): Promise<ListedMethod[]> {
   const listed: ListedMethod[] = [];
-  for (const [stage, methods] of [['memory', await memoryMethods()], ['vision', await visionMethods()]] as const) {
-    for (const [name, { summary, source, budget }] of methods) {
+  for (const stage of stageNames) {
+    for (const [name, { summary, source, budget }] of await methodsOf(stage)) {
       listed.push({ stage, name, summary, source, ...(budget && { budget: { kind: budget.kind, knob: budget.knob } }) });
     }
   }
   return listed;
+}
+
+/** A preset as a list shows it. */
+export interface ListedPreset {
+  readonly name: string;
+  readonly summary: string;
+  /** Method of each stage, for a model without a memory adapter. */
+  readonly stages: Readonly<Record<StageName, string>>;
+}
+
+/** Lists the presets: names for a method in each stage. */
+export function listPresets(): ListedPreset[] {
+  return Object.entries(presets).map(([name, preset]) => {
+    const stages = preset.stages({});
+    return { name, summary: preset.summary, stages: { gate: stages.gate.method, vision: stages.vision.method, memory: stages.memory.method } };
+  });
 }

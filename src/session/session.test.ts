@@ -32,7 +32,7 @@ function* pictures(count: number): Generator<RawFrame> {
   }
 }
 
-const open = (options: Partial<StreamOptions> = {}) => openStream({ source: pictures(8), sourceOptions: { fps: 2 }, model, memory: 'dense', memoryMiB: 8, ...options });
+const open = (options: Partial<StreamOptions> = {}) => openStream({ source: pictures(8), sourceOptions: { fps: 2 }, model, method: 'dense', memoryMiB: 8, ...options });
 const short = { maxTokens: 6 } as const;
 
 describe('a session', () => {
@@ -249,7 +249,7 @@ describe('a session', () => {
     }
     const session = await open({ source: failing() });
     await expect(session.ended).rejects.toThrow('the camera fell');
-    const stream = await model.engine.call('open', { memory: 'dense', memoryOptions: {}, memoryMiB: 1, vision: 'all', visionOptions: {} });
+    const stream = await model.engine.call('open', { gate: 'every-frame', gateOptions: {}, memory: 'dense', memoryOptions: {}, memoryMiB: 1, vision: 'all', visionOptions: {}, limited: false });
     await session[Symbol.asyncDispose]();
     await expect(model.engine.call('memory', stream - 1)).rejects.toMatchObject({ code: 'STREAM_CLOSED' });
     await model.engine.call('close', stream);

@@ -8,10 +8,12 @@ import { samplingSchema } from '../language/sampler.ts';
 import type { Source } from '../source/contract.ts';
 import { createAnswerStream, type AnswerStream } from './answer-stream.ts';
 import type { Answer, AskOptions, FrameReport, MemoryReport, SessionEvent, SessionSummary } from './contract.ts';
+import type { BudgetController } from './budget-controller.ts';
 import { createEventHub } from './event-hub.ts';
 import type { Model } from './model.ts';
 import { createMutex } from './mutex.ts';
 import { createQuestionQueue } from './question-queue.ts';
+import type { StreamClock } from './stream-clock.ts';
 import { createSummary } from './summary.ts';
 
 /** A stream that is being watched and can be asked. Dispose of it to stop watching and free its memory. */
@@ -48,9 +50,15 @@ export interface SessionParts {
   readonly source: Source;
   /** Number of the stream in the engine. */
   readonly stream: number;
-  readonly memoryName: string;
+  /** Names of what it runs, for the first event. */
+  readonly names: { readonly method: string; readonly gate: string; readonly vision: string; readonly memory: string };
+  /** Keeps the stream within its budget. */
+  readonly budget: BudgetController | undefined;
+  /** The clock of a stream whose frames come at their own pace: what they are late by. */
+  readonly clock: StreamClock | undefined;
   readonly drive: 'auto' | 'manual';
   readonly onEvent: ((event: SessionEvent) => void) | undefined;
+  readonly onFrame: ((frame: Frame) => Promise<void> | void) | undefined;
   /** Disposes of the model with the session, when the session opened it. */
   readonly ownsModel: boolean;
 }
@@ -70,7 +78,7 @@ interface Arrived {
 }
 
 /** @internal Use `openStream`. */
-export function createSession({ model, source, stream, memoryName, drive, onEvent, ownsModel }: SessionParts): Session {
+export function createSession({ model, source, stream, names, budget, clock, drive, onEvent, onFrame, ownsModel }: SessionParts): Session {
   const { engine } = model;
   const { emit, subscribe, iterate } = createEventHub(onEvent);
   /** Frames and questions, one at a time. */
@@ -87,10 +95,15 @@ export function createSession({ model, source, stream, memoryName, drive, onEven
   let peeked: Arrived | undefined;
   let decodedMs = 0;
 
-  const unsubscribes = (['reconnecting', 'reconnected', 'dropped', 'damaged'] as const).map((kind) => source.on(kind, (event) => emit({ kind: 'source', event })));
+  const unsubscribes = (['reconnecting', 'reconnected', 'dropped', 'damaged'] as const).map((kind) =>
+    source.on(kind, (event) => {
+      if (kind === 'reconnected') clock?.restart();
+      emit({ kind: 'source', event });
+    }),
+  );
   const { promise: ended, resolve: markEnded, reject: markFailed } = Promise.withResolvers<SessionSummary>();
   ended.catch(() => undefined); // The failure is also an event and the rejection of whoever waits.
-  const summary = () => totals.read(source.stats().droppedCount);
+  const summary = () => totals.read(source.stats().droppedCount, budget?.totals);
   const gone = () => new UserError('SESSION_DISPOSED', { what: 'the session was disposed of', todo: 'open a new one' });
 
   async function next(): Promise<Arrived | undefined> {
@@ -109,11 +122,18 @@ export function createSession({ model, source, stream, memoryName, drive, onEven
     peeked = undefined;
     return turns.run(async () => {
       const transfer = source.info.kind === 'program' ? [] : transferable(frame);
-      const { report, ...spent } = await engine.call('frame', { stream, frame }, { transfer, signal: disposal.signal });
-      lastSec = frame.timeSec;
+      const { timeSec } = frame;
+      if (onFrame) await onFrame(frame);
+      const nowMs = performance.now();
+      const lagMs = clock?.arrive(nowMs, timeSec) ?? 0;
+      const allowance = budget?.allow({ nowMs, lagMs, intervalMs: clock?.intervalMs ?? 0 });
+      const { report, ...spent } = await engine.call('frame', { stream, frame, ...(allowance && { allowance }) }, { transfer, signal: disposal.signal });
+      lastSec = timeSec;
+      budget?.spent({ ms: performance.now() - nowMs, patchRatio: report.patchesRecomputed / report.patches, wasSkipped: report.gate.path === 'skip', memoryFill: report.memory.liveBytes / report.memory.capBytes });
       const full: FrameReport = { ...report, timings: { decodeMs, waitMs, ...spent } };
       totals.frame(full);
       emit({ kind: 'frame', ...full });
+      for (const change of budget?.takeChanges() ?? []) emit({ kind: 'budget', timeSec, ...change });
       return full;
     });
   }
@@ -187,6 +207,7 @@ export function createSession({ model, source, stream, memoryName, drive, onEven
       const timings = { waitMs, prefillMs, firstTokenMs: waitMs + firstTokenMs, decodeTokenMs, totalMs: waitMs + totalMs, runtimeMs };
       const done: Answer = { ...said, timings };
       totals.answer(done.memory);
+      budget?.answered(timings.firstTokenMs - timings.waitMs);
       emit({ kind: 'answer', ...done });
       return done;
     });
@@ -218,7 +239,7 @@ export function createSession({ model, source, stream, memoryName, drive, onEven
     else await engine.call('close', stream).catch(() => undefined); // With its thread gone, so is the stream.
   }
 
-  emit({ kind: 'opened', source: source.info.address, model: model.info.folder, memory: memoryName });
+  emit({ kind: 'opened', source: source.info.address, model: model.info.folder, ...names });
   if (drive === 'auto') advances.run(() => advance(Infinity)).catch(() => undefined); // Told by `ended` and the event.
 
   return {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => model[Symbol.asyncDispose]());
 
 async function watch(options: Partial<StreamOptions>): Promise<{ readonly frames: readonly FrameReport[]; readonly text: string; readonly slotsRead: number }> {
-  await using session = await openStream({ model, source: frames, sourceOptions: { fps: 1 }, memory: 'dense', drive: 'manual', ...options });
+  await using session = await openStream({ model, source: frames, sourceOptions: { fps: 1 }, method: 'dense', drive: 'manual', ...options });
   const seen = await session.advanceTo(Infinity);
   const { text, slotsRead } = await session.ask('What is there?', { maxTokens: 8 });
   return { frames: seen, text, slotsRead };

@@ -1,6 +1,7 @@
 // The contract of vision methods: which patches of a frame are recomputed and which visual tokens go on. A method decides; the stage moves the data.
 import type { z } from 'zod';
 import type { MethodInfo } from '../core/methods.ts';
+import type { RouterWeights } from '../gate/router-weights.ts';
 import type { RowGate } from './encoder.ts';
 import type { TokenLayout } from './projector.ts';
 
@@ -55,7 +56,7 @@ export interface VisionMethodStream {
   readonly steadyPx?: number;
   /** int32 [R], rising: the patches to recompute. Nothing: all. */
   patches?(view: PatchView): Int32Array | undefined;
-  /** Which of the rows that enter a layer go on, by how far they moved inside the encoder; see `RowGate`. Not asked in a first frame. */
+  /** Which of the rows that enter a layer go on, by how far they moved inside the encoder; see `RowGate`. A first frame is computed whole. */
   readonly gate?: RowGate;
   /** int32 [tokens]: token t goes on as number `to[t]`; −1 drops it, equal numbers merge (mean); new numbers come up in the order 0, 1, 2, … Nothing: all go on. */
   tokens?(view: TokenView): Int32Array | undefined;
@@ -82,6 +83,8 @@ export interface VisionContext {
   readonly rows: number;
   /** Visual tokens, and the patches that each is made of. */
   readonly layout: TokenLayout;
+  /** Weights of the learned router; absent: those that come with the program. */
+  readonly router?: RouterWeights;
 }
 
 /** A vision method: the default export of a file in `methods/`. */

@@ -65,7 +65,7 @@ export async function compare({ out, signal }: RunContext, flags: BenchFlags): P
   const names = flags.method.length > 0 ? flags.method : await comparisonMethods();
   const real = names.filter((name) => !mocks.has(name));
   // Before a model is looked for, let alone loaded.
-  await Promise.all(real.map(parseSetting));
+  await Promise.all(real.map((name) => parseSetting(name)));
   if (flags.suite.length === 0 || flags.suite.some((name) => name.startsWith('world-'))) await makeFolder(cacheFolder(), cacheFault);
 
   await using opened = new AsyncDisposableStack();

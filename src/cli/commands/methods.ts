@@ -1,6 +1,6 @@
 // `thalweg methods`: the methods of every stage.
 import type { Command } from 'commander';
-import { listMethods } from '../../session/list-methods.ts';
+import { listMethods, listPresets } from '../../session/list-methods.ts';
 import { examples, jsonOption, run } from '../command.ts';
 import { table, terminalColumns } from '../format.ts';
 
@@ -8,14 +8,21 @@ export default {
   register(program: Command) {
     const command = program
       .command('methods')
-      .description('list the methods of every stage')
+      .description('list the methods of every stage, and the presets that combine them')
       .addOption(jsonOption())
       .action(
         run(async ({ out }) => {
           const methods = await listMethods();
-          out.data({ methods }, table([['stage', 'method', 'budget', 'what it does'], ...methods.map(({ stage, name, budget, summary }) => [stage, name, budget ? `${budget.kind}: ${budget.knob}` : 'all', summary])], terminalColumns()));
+          const presets = listPresets();
+          const columns = terminalColumns();
+          const presetRows = presets.map(({ name, stages: { gate, vision, memory }, summary }) => [name, `${gate}, ${vision}, ${memory}`, summary]);
+          const methodRows = methods.map(({ stage, name, budget, summary }) => [stage, name, budget ? `${budget.kind}: ${budget.knob}` : 'all', summary]);
+          out.data(
+            { presets, methods },
+            [table([['preset', 'gate, vision, memory', 'what it does'], ...presetRows], columns), '', table([['stage', 'method', 'budget', 'what it does'], ...methodRows], columns)].join('\n'),
+          );
         }),
       );
-    examples(command, ['thalweg methods', 'thalweg methods --json']);
+    examples(command, ['thalweg methods', 'thalweg methods --json', 'thalweg ask street.mp4 "What happened?" --method dense']);
   },
 };
