@@ -72,7 +72,7 @@ async function demonstrate({ out, signal }: RunContext, flags: DemoFlags): Promi
   out.data({ kind: 'clip', seed, footage: kind, durationSec: world.durationSec, places: placesOf(world), questions: questions.length }, `${describeClip(world, kind)}, drawn from seed ${seed} and coded as H.264 while it plays. The model sees ${rate(fps)}.\n`);
 
   signal.throwIfAborted();
-  await using session = await openStream({ source: broadcastWorld(world, { cameraFps, signal }), sourceOptions: { ...liveSourceOptions, fps }, model, memory: 'fifo', memoryOptions: { frames: memoryFrames }, memoryMiB: 64, vision: 'all', signal });
+  await using session = await openStream({ source: broadcastWorld(world, { cameraFps, signal }), sourceOptions: { ...liveSourceOptions, fps }, model, method: 'fifo', memoryOptions: { frames: memoryFrames }, memoryMiB: 64, signal });
   session.subscribe(watchProgress(out));
   const right = await askAll(session, questions, isMeaningless, out, signal).catch((error: unknown) => {
     if (!signal.aborted) throw error; // What was watched until the interrupt is still summed up.
@@ -81,8 +81,8 @@ async function demonstrate({ out, signal }: RunContext, flags: DemoFlags): Promi
   const summary = signal.aborted ? await session.stop() : await session.ended;
   if (right !== undefined && !isMeaningless) out.data({ kind: 'score', right, questions: questions.length }, `\n${paint.bold(`${right} of ${counted(questions.length, 'answer')} right.`)}`);
   out.data({ kind: 'summary', ...summary }, `\n${summaryText(summary)}`);
-  const { preprocessMs, visionMs, prefillMs } = summary.meanMs;
-  const timesRealTime = 1000 / fps / (preprocessMs + visionMs + prefillMs);
+  const { gateMs, preprocessMs, visionMs, prefillMs } = summary.meanMs;
+  const timesRealTime = 1000 / fps / (gateMs + preprocessMs + visionMs + prefillMs);
   if (summary.frames > 0) out.data({ kind: 'speed', timesRealTime }, `speed    ${timesRealTime.toFixed(1)} times as fast as ${rate(fps)} need`);
   if (!signal.aborted) sayNext(out, flags, isMeaningless);
 }

@@ -1,5 +1,5 @@
 // `thalweg train nano`: trains the built-in model by its recipe; stops at an interrupt with a checkpoint, and goes on from there.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
@@ -40,7 +40,7 @@ export async function runTrainNano({ out, signal }: RunContext, { out: folder, s
   await makeFolder(folder, { code: 'OUT_NOT_WRITABLE', purpose: 'the training', todo: 'name another folder with --out' });
   await claimFolder(folder, recipe);
   const totalSteps = stepsOf(recipe);
-  const before = (await readLog(join(runFolder, 'log.jsonl'))).at(-1)?.step ?? 0;
+  const before = await checkpointStep(runFolder);
   out.data({ kind: 'started', folder, step: before, totalSteps }, `${before > 0 ? `Going on from step ${thousands(before)}` : 'Training from nothing'}, to step ${thousands(totalSteps)}; curves: ${join(runFolder, 'curves.svg')}`);
   out.progress('teaching the tokenizer');
 
@@ -94,6 +94,12 @@ export function ofSteps(recipe: NanoRecipe, steps: number): NanoRecipe {
     // A longer run needs no longer warm-up.
     schedule: { ...schedule, warmupSteps: Math.min(warmupSteps, scaled(warmupSteps)), ...(decaySteps !== undefined && { decaySteps: scaled(decaySteps) }) },
   };
+}
+
+/** Step of the newest checkpoint, 0 where there is none. */
+async function checkpointStep(runFolder: string): Promise<number> {
+  const names = await readdir(runFolder).catch(() => []);
+  return Math.max(0, ...names.map((name) => Number(/^step-(\d+)\.safetensors$/.exec(name)?.[1] ?? 0)));
 }
 
 function stepsOf({ curriculum }: NanoRecipe): number {
