@@ -77,15 +77,15 @@ export default {
 function addPictureOptions(command: Command): Command {
   return command
     .option('--fps <rate>', 'pictures a second', positiveUpTo(120), 10)
-    .option('--size <WxH>', 'pixels; the world is drawn for 4:3, other shapes are stretched', size, size('320x240'))
+    .addOption(new Option('--size <WxH>', 'pixels; the world is drawn for 4:3, other shapes are stretched').argParser(size).default(size('320x240'), '320x240'))
     .addOption(new Option('--split <name>', 'train leaves out what is held out for tests').choices(['test', 'train']).default('test'));
 }
 
-function size(text: string): PictureFlags['size'] & { toString(): string } {
+function size(text: string): PictureFlags['size'] {
   const [, widthPx, heightPx] = (/^(\d{1,4})x(\d{1,4})$/.exec(text) ?? []).map(Number);
   const fits = (side: number | undefined) => side !== undefined && side >= 32 && side <= 4096 && side % 2 === 0;
   if (!fits(widthPx) || !fits(heightPx)) throw new InvalidArgumentError('expected a width and a height such as 640x480, even numbers from 32 to 4096');
-  return { widthPx: widthPx!, heightPx: heightPx!, toString: () => text };
+  return { widthPx: widthPx!, heightPx: heightPx! };
 }
 
 async function makeClip({ out, signal }: RunContext, flags: MakeFlags): Promise<void> {
