@@ -5,7 +5,7 @@ import { startWorker } from '../runtime/worker.ts';
 import type { ClipService, OpenClips } from './clip-worker.ts';
 import type { BatchShape } from './decoder-graph.ts';
 import type { Batch } from './optimiser.ts';
-import type { Selection } from './prompt.ts';
+import type { Selection, Window } from './prompt.ts';
 import type { BatchSource } from './trainer.ts';
 import { packBatch } from './vlm-batch.ts';
 
@@ -19,7 +19,7 @@ export interface Stage {
   /** Stretches that are cut out of each clip; divides the batch's clips. Default 1. */
   readonly windows?: number;
   /** Every how manieth picture a stretch takes, drawn for each. Default 1. */
-  readonly strides?: readonly number[];
+  readonly strides?: readonly Window['stride'][];
   /** Only the first so many clips of the set. Default all. */
   readonly clips?: number;
   readonly selection?: Selection;

@@ -19,7 +19,7 @@ import { train } from './trainer.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmParameters, vlmSizes } from './vlm-config.ts';
 import { vlmForward } from './vlm-graph.ts';
-import type { Selection } from './prompt.ts';
+import type { Selection, Window } from './prompt.ts';
 import { lessonTexts } from './world-clips.ts';
 import type { WorldClipOptions } from './world-clips.ts';
 import { worldAuxiliary } from './world-tokens.ts';
@@ -61,7 +61,7 @@ export interface Lesson {
   readonly stretches: number;
   readonly windows: number;
   /** Every how manieth picture: clips have two a second, walks one. */
-  readonly strides: readonly number[];
+  readonly strides: readonly Window['stride'][];
   /** Rows of threads of a stretch; none: the encoder learns from the auxiliary truth alone. */
   readonly rows: number;
   /** Only the first so many clips. Default all. */
@@ -84,13 +84,13 @@ export const nanoRecipe: NanoRecipe = {
   tokenizerClips: 96,
   curriculum: [
     // What is where, before any word: the encoder alone, at an eighth of the cost a picture.
-    { name: 'sight', steps: 1200, frames: 1, stretches: 128, windows: 8, strides: [1], rows: 0, clips: 320 },
+    { name: 'sight', steps: 600, frames: 1, stretches: 128, windows: 8, strides: [1], rows: 0, clips: 320 },
     { name: 'single pictures', steps: 2500, frames: 1, stretches: 32, windows: 8, strides: [1], rows: 1, clips: 640 },
     { name: 'moments', steps: 3000, frames: 4, stretches: 8, windows: 4, strides: [2, 1], rows: 4, clips: 960, selection: { now: 0.5 } },
     { name: 'scenes', steps: 4000, frames: 16, stretches: 2, windows: 1, strides: [2, 2, 1], rows: 12, selection: { now: 0.3, past: 0.6 } },
-    { name: 'whole clips', steps: 3000, frames: 48, stretches: 1, windows: 1, strides: [2, 2, 1], rows: 16, selection: { now: 0.15, past: 0.5 } },
+    { name: 'whole clips', steps: 3000, frames: 48, stretches: 1, windows: 1, strides: ['fit', 'fit', 1], rows: 16, selection: { now: 0.15, past: 0.5 } },
   ],
-  evaluation: { name: 'held out', frames: 48, stretches: 1, windows: 1, strides: [2], rows: 24, selection: { now: 0, past: 0.2 } },
+  evaluation: { name: 'held out', frames: 48, stretches: 1, windows: 1, strides: ['fit'], rows: 24, selection: { now: 0, past: 0.2 } },
   threadLength: 128,
   spokenTurns: 3,
   spokenTokens: 80,
@@ -224,6 +224,7 @@ async function heldOut(recipe: NanoRecipe, stage: Stage, sourceOptions: Omit<Cli
   for (let clip = 0; clip < recipe.evaluationClips; clip += stage.shape.clips) {
     const batch = await source.next();
     for (const [name, value] of Object.entries(batch.measure!(await model.run({ ...weights, ...batch.feeds })))) {
+      if (Number.isNaN(value)) continue; // Nothing of the kind was asked.
       const { sum, count } = sums.get(name) ?? { sum: 0, count: 0 };
       sums.set(name, { sum: sum + value, count: count + 1 });
     }

@@ -23,7 +23,8 @@ export interface Window {
   /** Default: drawn, so that as many fit as can. */
   readonly first?: number;
   readonly count: number;
-  readonly stride: number;
+  /** `fit`: as many pictures apart as it takes for `count` of them to span the clip. */
+  readonly stride: number | 'fit';
 }
 
 /** Share of the threads of each label that come into question, 0–1; labels that are not named all do. */
@@ -62,10 +63,12 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
     ({ turn, framesBefore, text }: StreamPlace & { readonly text: string }) => `${firstOrLater(turn)} ${firstOrLater(framesBefore)} ${text}`,
     ({ text, ...place }) => Int32Array.from(partIds(stream.question(text, place))),
   );
-  return (clip, { first: given, count: wished, stride }, selection, limits, random) => {
+  return (clip, { first: given, count: wished, stride: asked }, selection, limits, random) => {
     const all = clip.timesSec;
+    const stride = asked === 'fit' ? Math.ceil(all.length / wished) : asked;
     const count = Math.min(wished, Math.ceil(all.length / stride));
-    const first = given ?? random.int(0, all.length - (count - 1) * stride);
+    // What spans the clip begins with it, so that questions about the whole can be answered.
+    const first = given ?? (count * stride >= all.length ? 0 : random.int(0, all.length - (count - 1) * stride));
     const pictures = Array.from({ length: count }, (_, i) => first + i * stride);
     const timesSec = pictures.map((i) => all[i]!);
     const step = (all.length > 1 ? all[1]! - all[0]! : 1) * stride;
@@ -76,10 +79,10 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
     const relative = timesSec.map((timeSec) => timeSec - startSec);
     let spoken: SpokenTurn[] = [];
     let prefix = streamPrefix(cached, relative, tokensPerFrame);
-    const asked = random.int(0, limits.turns + 1);
+    const wanted = random.int(0, limits.turns + 1);
     const said = new Set<readonly TextTurn[]>();
     for (const thread of ordered) {
-      if (said.size >= asked) break;
+      if (said.size >= wanted) break;
       const turns = thread.map(({ timeSec, question, answer }) => ({ frames: framesAt(timeSec), question, answer }));
       const next = [...spoken, ...turns].sort((a, b) => a.frames - b.frames);
       const longer = streamPrefix(cached, relative, tokensPerFrame, next);

@@ -113,6 +113,7 @@ export interface PackedBatch {
 /**
  * Threads fill rows of `threadLength` tokens in the order given, each in the first row with room; several short ones share a row.
  * @param samples exactly `clips` of them, each with at most `frames` frames: fewer are padded behind
+ * Without any thread the answers' loss is 0.
  * @throws CapacityError when a clip's frames or prefix do not fit, or no thread does
  */
 export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonly ClipSample[]): PackedBatch {
@@ -181,7 +182,7 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
       counts[row]!++;
     }
   });
-  if (N > 0 && questions.length === 0) throw new CapacityError('BATCH_EMPTY', { what: 'no question fits the batch', expected: `threads of at most ${T} tokens, ${A} answer tokens` });
+  if (dropped > 0 && questions.length === 0) throw new CapacityError('BATCH_EMPTY', { what: 'no question fits the batch', expected: `threads of at most ${T} tokens, ${A} answer tokens` });
   // Every question counts the same, however long its answer.
   const total = questions.reduce((sum, { weight }) => sum + weight, 0);
   for (const { start, length, weight } of questions) answerWeights.fill(weight / (length * total), start, start + length);
