@@ -4,6 +4,7 @@ export type { Frame, MotionVectors, PictureType } from './core/frame.ts';
 export type { MethodInfo } from './core/methods.ts';
 export { version } from './core/version.ts';
 export { pullModel, type PullOptions, type PullProgress, type PullResult } from './models/hub/pull.ts';
+export type { HeadCoverage, SlotCoverage } from './memory/slot-coverage.ts';
 export type * from './session/contract.ts';
 export type { AnswerStream } from './session/answer-stream.ts';
 export { listMethods, listPresets, type ListedMethod, type ListedPreset } from './session/list-methods.ts';

@@ -1,7 +1,7 @@
 // What a candidate runs: a method for each stage, by a name, a preset or a combination such as `vision=dtd,memory=fifo:frames=32`.
 import { UserError } from '../core/errors.ts';
-import { methodsOf, presets, stageNames, type Preset, type PresetModel, type StageChoice, type StageMethod, type StageName } from '../session/presets.ts';
-import { memoryMethods } from '../memory/registry.ts';
+import { methodsOf, presets, stageMethodNamed, stageNames, type Preset, type PresetModel, type StageChoice, type StageMethod, type StageName } from '../session/presets.ts';
+import { memoryMethodNamed } from '../memory/registry.ts';
 import type { Knob } from './contract.ts';
 
 interface Stage {
@@ -54,7 +54,7 @@ export async function allSettings(): Promise<MethodSetting[]> {
 
 /** Kind of the memory adapter that a setting cannot do without. */
 export async function adapterKindOf({ stages: { memory } }: MethodSetting): Promise<'dmc' | 'dms' | undefined> {
-  return (await memoryMethods()).get(memory.method)?.adapter;
+  return (await memoryMethodNamed(memory.method)).adapter;
 }
 
 /** Settings of several stages that have a name of their own. */
@@ -80,7 +80,7 @@ async function stagesWith(method: string): Promise<readonly Stage[]> {
 }
 
 async function single(name: string, stage: Stage, choice: StageChoice): Promise<MethodSetting> {
-  const { summary, budget } = (await stage.methods()).get(choice.method)!;
+  const { summary, budget } = await stageMethodNamed(stage.name, choice.method);
   const isSet = budget !== undefined && budget.knob in choice.options;
   return {
     name,
@@ -94,14 +94,13 @@ async function single(name: string, stage: Stage, choice: StageChoice): Promise<
 async function combination(text: string): Promise<MethodSetting> {
   const chosen: { readonly stage: Stage; readonly choice: StageChoice }[] = [];
   for (const part of text.split(',')) {
-    const [, stageName, method, rest] = /^([a-z]+)=([a-z0-9-]+)((?::[A-Za-z]\w*=[^:,]+)*)$/.exec(part.trim()) ?? [];
+    const [, stageName, method, rest] = /^([a-z]+)=([a-z0-9+-]+)((?::[A-Za-z]\w*=[^:,]+)*)$/.exec(part.trim()) ?? [];
     const stage = stages.find(({ name }) => name === stageName);
     if (stage === undefined || method === undefined) {
       throw new UserError('BAD_COMBINATION', { what: 'cannot read a combination of methods', got: `"${part}"`, expected: `${stages.map(({ name }) => name).join(' or ')}=method:option=value, with commas between stages` });
     }
     if (chosen.some((one) => one.stage === stage)) throw new UserError('BAD_COMBINATION', { what: `stage ${stage.name} is named twice`, got: `"${text}"` });
-    const known = await stage.methods();
-    if (!known.has(method)) throw new UserError('UNKNOWN_METHOD', { what: `unknown ${stage.name} method`, got: `"${method}"`, expected: `one of ${[...known.keys()].join(', ')}` });
+    await stageMethodNamed(stage.name, method);
     chosen.push({ stage, choice: { method, options: optionsOf(rest ?? '') } });
   }
   const [only] = chosen;

@@ -26,6 +26,7 @@ export function describeTokens(stretches: readonly Stretch[], start: number, int
       tokens.place[t] = kind === 'visual' ? firstPlace + i : -1;
       tokens.kind[t] = kindCode[kind];
       tokens.timeSec[t] = timeSec;
+      tokens.sinceSec[t] = timeSec;
       tokens.tokens[t] = origin.tokens?.[i] ?? 1;
       tokens.weight[t] = 1;
       tokens.score[t] = 0;

@@ -96,8 +96,10 @@ function assign(to: Int32Array, weights: Float32Array | undefined, kept: number,
       mean.value[d] = mean.value[d]! + (value[d]! - mean.value[d]!) * share;
     }
     const tokens = head.tokens[target]! + head.tokens[slot]!;
+    const since = Math.min(head.sinceSec[target]!, head.sinceSec[slot]!);
     if (head.position[slot]! > head.position[target]!) for (const name of columnNames) head[name][target] = head[name][slot]!;
     head.weight[target] = sum;
     head.tokens[target] = tokens;
+    head.sinceSec[target] = since;
   }
 }

@@ -44,11 +44,7 @@ const cases: readonly MemoryOptions[] = [
   { method: 'hermes' },
 ];
 
-test.each(cases)('$method $options: 100,000 tokens never pass the cap, the context or the end of the memory', ({ method, options }) => {
-  return run(method, options);
-}, 120_000);
-
-async function run(method: string, options: MemoryOptions['options']): Promise<void> {
+test.each(cases)('$method $options: 100,000 tokens never pass the cap, the context or the end of the memory', async ({ method, options }) => {
   using sized = await Memory.open(spec, { method, ...(options && { options }) });
   const capBytes = sized.store.fixedBytes + slotsPerHead * layers * kvHeads * sized.store.bytesPerSlot;
   using memory = await Memory.open(spec, { method, ...(options && { options }), capBytes });
@@ -92,4 +88,4 @@ async function run(method: string, options: MemoryOptions['options']): Promise<v
   }
   expect(memory.tokensSeen).toBeGreaterThan(100_000);
   expect(memory.report().slots).toBeGreaterThan(0.3 * slotsPerHead * layers * kvHeads);
-}
+}, 120_000);

@@ -53,7 +53,11 @@ export class InlinePooling {
     head.append(count, states.keys, states.values, 0, width, tokens);
     head.weight.set(states.weight.subarray(0, count), first);
     head.tokens.set(states.tokens.subarray(0, count), first);
-    for (let t = 0; t < count; t++) if (merge[t] !== 0 && head.kind[first + t - 1] === kindCode.opening) head.kind[first + t] = kindCode.opening;
+    for (let t = 0, slot = first; t < count; t++, slot++) {
+      if (merge[t] === 0) continue;
+      head.sinceSec[slot] = head.sinceSec[slot - 1]!;
+      if (head.kind[slot - 1] === kindCode.opening) head.kind[slot] = kindCode.opening;
+    }
     return merge;
   }
 }

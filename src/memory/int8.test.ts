@@ -82,7 +82,7 @@ describe('a memory', () => {
     using memory = await open('dense');
     for (const of of [exact, memory]) await play(decoder, of, 0, 10);
     const [all, less] = [exact.report(), memory.report()];
-    const columns = 33;
+    const columns = 37;
     expect(all).toMatchObject({ slotFormat: 'float32', bytesPerSlot: 2 * 4 * 8 + columns });
     expect(less).toMatchObject({ slotFormat: 'int8', bytesPerSlot: 2 * (8 + 4) + columns, slots: all.slots });
     expect(less.liveBytes).toBe(less.slots * less.bytesPerSlot + 6 * 2 * 8 * 4);

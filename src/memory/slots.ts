@@ -20,6 +20,8 @@ export interface SlotColumns {
   readonly kind: Uint8Array;
   /** Media time of the latest token, in seconds. */
   readonly timeSec: Float64Array;
+  /** Media time of the first of its tokens, in seconds. */
+  readonly sinceSec: Float32Array;
   /** Tokens that the slot stands for. */
   readonly tokens: Float32Array;
   /** Sum of their importances: what a merge averages by. */
@@ -43,6 +45,7 @@ const columnTypes = {
   place: Int32Array,
   kind: Uint8Array,
   timeSec: Float64Array,
+  sinceSec: Float32Array,
   tokens: Float32Array,
   weight: Float32Array,
   score: Float32Array,
@@ -68,6 +71,7 @@ export function createColumns(capacity: number): SlotColumns {
     place: new Int32Array(capacity),
     kind: new Uint8Array(capacity),
     timeSec: new Float64Array(capacity),
+    sinceSec: new Float32Array(capacity),
     tokens: new Float32Array(capacity),
     weight: new Float32Array(capacity),
     score: new Float32Array(capacity),
@@ -89,6 +93,7 @@ export abstract class SlotStorage implements SlotView {
   place = new Int32Array(0);
   kind = new Uint8Array(0);
   timeSec = new Float64Array(0);
+  sinceSec = new Float32Array(0);
   tokens = new Float32Array(0);
   weight = new Float32Array(0);
   score = new Float32Array(0);
@@ -127,6 +132,7 @@ export abstract class SlotStorage implements SlotView {
     this.place = new Int32Array(this.place.buffer.transfer(capacity * 4));
     this.kind = new Uint8Array(this.kind.buffer.transfer(capacity));
     this.timeSec = new Float64Array(this.timeSec.buffer.transfer(capacity * 8));
+    this.sinceSec = new Float32Array(this.sinceSec.buffer.transfer(capacity * 4));
     this.tokens = new Float32Array(this.tokens.buffer.transfer(capacity * 4));
     this.weight = new Float32Array(this.weight.buffer.transfer(capacity * 4));
     this.score = new Float32Array(this.score.buffer.transfer(capacity * 4));
@@ -184,6 +190,7 @@ export abstract class SlotStorage implements SlotView {
       this.place[slot] = tokens.place[t]!;
       this.kind[slot] = tokens.kind[t]!;
       this.timeSec[slot] = tokens.timeSec[t]!;
+      this.sinceSec[slot] = tokens.sinceSec[t]!;
       this.tokens[slot] = tokens.tokens[t]!;
       this.weight[slot] = tokens.weight[t]!;
       this.score[slot] = tokens.score[t]!;

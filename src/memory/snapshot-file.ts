@@ -62,7 +62,7 @@ export async function readMemoryFile(file: string): Promise<MemorySnapshot> {
     const { $array, $number, at, length } = value as { $array?: ArrayType; $number?: string; at?: number; length?: number };
     if ($number === 'Infinity') return Infinity;
     if ($array === undefined) return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, revive(entry)]));
-    const Type = Object.hasOwn(arrayTypes, $array) ? arrayTypes[$array] : fail(`an array of type ${String($array)}`);
+    const Type = Object.hasOwn(arrayTypes, $array) ? arrayTypes[$array] : fail(`an array of type ${$array as string}`);
     const lengthBytes = length! * Type.BYTES_PER_ELEMENT;
     if (!Number.isSafeInteger(at) || !Number.isSafeInteger(lengthBytes) || start + at! + lengthBytes > bytes.length) return fail(`${bytes.length} bytes, too few for its arrays`);
     end = Math.max(end, start + at! + aligned(lengthBytes));

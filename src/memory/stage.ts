@@ -147,6 +147,8 @@ export class Memory implements Disposable {
     this.#reader?.reserve(this.store.longestHead + count);
     const shift = this.position - base;
     for (let t = 0; t < count; t++) this.#tokens.position[t]! += shift;
+    // From the first such token on, or results would depend on where a chunk begins.
+    for (let t = 0; t < count; t++) if (this.#tokens.tokens[t]! > 1) this.#countsCame = true;
     this.#chunk = { count, span, lengths: this.#lengths(), looks: [], evictions: [] };
     this.#slotsRead = 0;
     return this.#tokens.position[0] ?? this.position;
@@ -257,7 +259,6 @@ export class Memory implements Disposable {
     const { count, span, looks, evictions } = this.#chunk!;
     this.#chunk = undefined;
     this.position += span;
-    for (let t = 0; t < count; t++) if (this.#tokens.tokens[t]! > 1) this.#countsCame = true;
     this.tokensSeen += count;
     const keep = (head: SlotStorage, slots: Int32Array) => carryOut(checkPlan({ kind: 'keep', slots }, head, () => false, this.methodName), head, this.rotary);
     looks.forEach(({ merge }, i) => {

@@ -1,6 +1,7 @@
 // The calls between a session and the engine in its worker thread.
 import type { Frame } from '../core/frame.ts';
 import type { FrameAllowance } from './budget-controller.ts';
+import type { HeadCoverage } from '../memory/slot-coverage.ts';
 import type { Answer, FrameReport, GenerationOptions, MemoryReport, ModelInfo, Precision } from './contract.ts';
 import type { StagesArgument } from './stream-stages.ts';
 
@@ -59,5 +60,6 @@ export interface EngineService {
     result: EngineAnswer & { readonly waitMs: number };
   };
   memory: { argument: number; emits: never; result: MemoryReport };
+  slots: { argument: number; emits: never; result: readonly HeadCoverage[] };
   close: { argument: number; emits: never; result: undefined };
 }

@@ -31,6 +31,7 @@ serveWorker<EngineService>(
       });
     },
     memory: (stream) => Promise.resolve(loaded().memory(stream)),
+    slots: (stream) => turns.run(() => Promise.resolve(loaded().slots(stream))),
     close: (stream) =>
       turns.run(() => {
         loaded().close(stream);

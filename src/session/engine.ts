@@ -6,6 +6,7 @@ import type { GateDecision } from '../gate/method.ts';
 import { readRouter, type RouterWeights } from '../gate/router-weights.ts';
 import { generate } from '../language/generate.ts';
 import type { SamplingOptions } from '../language/sampler.ts';
+import { slotCoverage, type HeadCoverage } from '../memory/slot-coverage.ts';
 import { Memory } from '../memory/stage.ts';
 import { openCheckpoint } from '../models/checkpoint.ts';
 import type { Checkpoint, GenerationDefaults, PromptPart } from '../models/contract.ts';
@@ -309,6 +310,11 @@ export class Engine implements AsyncDisposable {
 
   memory(id: number): MemoryReport {
     return this.#stream(id).memory.report();
+  }
+
+  /** What each slot of a stream covers in time. */
+  slots(id: number): readonly HeadCoverage[] {
+    return slotCoverage(this.#stream(id).memory.store);
   }
 
   /** Frees a stream. Closing twice is fine. */

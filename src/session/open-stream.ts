@@ -3,14 +3,13 @@ import { z } from 'zod';
 import { throwIfAborted } from '../core/abort.ts';
 import { UserError } from '../core/errors.ts';
 import type { Frame } from '../core/frame.ts';
-import { methodNamed } from '../core/methods.ts';
 import { parseOptions } from '../core/options.ts';
 import type { Source, SourceOptions } from '../source/contract.ts';
 import { openSource, type SourceInput } from '../source/open-source.ts';
 import { BudgetController } from './budget-controller.ts';
 import type { SessionEvent } from './contract.ts';
 import { openModel, type Model, type ModelOptions } from './model.ts';
-import { chosenStages, defaultPreset, methodsOf, presetNamed, stageNames, type StageChoices, type StageName } from './presets.ts';
+import { checkChoice, chosenStages, defaultPreset, presetNamed, stageNames, type StageChoices, type StageName } from './presets.ts';
 import { createSession, type Session } from './session.ts';
 import { StreamClock } from './stream-clock.ts';
 
@@ -138,8 +137,7 @@ export async function openStream({ source: given, sourceOptions, model: wanted, 
 /** @throws UserError for unknown methods and wrong options of those stages */
 async function checkStages(stages: StageChoices, which: readonly StageName[]): Promise<void> {
   for (const stage of which) {
-    const { method, options } = stages[stage];
-    parseOptions(methodNamed(await methodsOf(stage), stage, method).options, options, `${stage} method ${method}`);
+    await checkChoice(stage, stages[stage]);
   }
 }
 

@@ -1,8 +1,10 @@
 // Presets: a name for a method in each stage. The one table that commands, `openStream` and the benchmark read.
 import type { z } from 'zod';
 import { UserError } from '../core/errors.ts';
-import type { MethodInfo } from '../core/methods.ts';
+import { methodNamed, type MethodInfo } from '../core/methods.ts';
+import { parseOptions } from '../core/options.ts';
 import { gateMethods } from '../gate/stage.ts';
+import { memoryMethodNamed, parseMemoryOptions } from '../memory/registry.ts';
 import { memoryMethods } from '../memory/stage.ts';
 import { visionMethods } from '../vision/stage.ts';
 
@@ -54,6 +56,20 @@ export const presets: Readonly<Record<'thalweg' | 'dense', Preset>> = {
 export interface StageMethod extends MethodInfo {
   readonly options: z.ZodType;
   readonly budget?: { readonly kind: 'fixed' | 'adaptive'; readonly knob: string; readonly sweep: readonly number[] };
+}
+
+/**
+ * One method by its name; of memory also two that work together, such as `merge+fifo`.
+ * @throws UserError for a name that is none
+ */
+export async function stageMethodNamed(stage: StageName, name: string): Promise<StageMethod> {
+  return stage === 'memory' ? memoryMethodNamed(name) : methodNamed(await methodsOf(stage), stage, name);
+}
+
+/** @throws UserError for an unknown method or wrong options */
+export async function checkChoice(stage: StageName, { method, options }: StageChoice): Promise<void> {
+  if (stage === 'memory') parseMemoryOptions(await memoryMethodNamed(method), method, options);
+  else parseOptions((await stageMethodNamed(stage, method)).options, options, `${stage} method ${method}`);
 }
 
 /** All methods of a stage, by name. */

@@ -5,6 +5,7 @@ import { MediaError, UserError, messageOf } from '../core/errors.ts';
 import type { Frame } from '../core/frame.ts';
 import { parseOptions } from '../core/options.ts';
 import { samplingSchema } from '../language/sampler.ts';
+import type { HeadCoverage } from '../memory/slot-coverage.ts';
 import type { Source } from '../source/contract.ts';
 import { createAnswerStream, type AnswerStream } from './answer-stream.ts';
 import type { Answer, AskOptions, FrameReport, MemoryReport, SessionEvent, SessionSummary } from './contract.ts';
@@ -36,6 +37,8 @@ export interface Session extends AsyncDisposable {
   advanceTo(timeSec: number): Promise<readonly FrameReport[]>;
   /** What the memory holds now. @throws UserError when the session was disposed of */
   memory(): Promise<MemoryReport>;
+  /** What each slot of the memory covers in time, by layer and head. @throws UserError when the session was disposed of */
+  slots(): Promise<readonly HeadCoverage[]>;
   summary(): SessionSummary;
   /** Whether watching is over: the stream ended, failed or was stopped. */
   readonly over: boolean;
@@ -251,6 +254,7 @@ export function createSession({ model, source, stream, names, budget, clock, dri
     },
     subscribe,
     events: iterate,
+    slots: () => (disposed ? Promise.reject(gone()) : engine.call('slots', stream)),
     memory: () => (disposed ? Promise.reject(gone()) : engine.call('memory', stream)),
     summary,
     get over() {

@@ -1,6 +1,9 @@
 // `thalweg watch`: watch a stream and say what is seen, again and again.
+import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { messageOf, UserError } from '../../core/errors.ts';
 import type { Session } from '../../index.ts';
+import { slotMapSvg } from '../../memory/slot-map.ts';
 import { duration, examples, run, type RunContext } from '../command.ts';
 import { clock } from '../format.ts';
 import { createRounds } from '../rounds.ts';
@@ -12,6 +15,7 @@ interface WatchFlags extends StreamFlags {
   readonly ask: readonly string[];
   readonly every: number;
   readonly events?: boolean;
+  readonly memoryMap?: string;
 }
 
 export default {
@@ -21,6 +25,7 @@ export default {
       .option('--ask <question>', 'a question; repeatable', (question: string, before: readonly string[]) => [...before, question], [])
       .option('--every <time>', 'put a round of questions at the first frame after each such interval of media time, counted from the first frame; intervals that the stream jumps past make one round', duration, 10)
       .option('--events', 'print every frame too')
+      .option('--memory-map <file>', 'write a picture (SVG) of what each slot of the memory covers in time at the end, by layer and head')
       .action(
         run(async (context, address: string, flags: WatchFlags) => {
           const { out, signal } = context;
@@ -32,6 +37,7 @@ export default {
             if (!signal.aborted) throw error; // What was watched until the interrupt is still summed up.
           });
           const summary = await session.stop();
+          if (flags.memoryMap !== undefined) await writeMap(flags.memoryMap, session);
           out.data({ kind: 'summary', ...summary }, `\n${summaryText(summary)}`);
         }),
       );
@@ -41,6 +47,14 @@ export default {
     ]);
   },
 };
+
+/** @throws UserError when the file cannot be written */
+async function writeMap(file: string, session: Session): Promise<void> {
+  const svg = slotMapSvg(await session.slots());
+  await writeFile(file, svg).catch((cause: unknown) => {
+    throw new UserError('MAP_NOT_WRITTEN', { what: `cannot write ${file}`, got: messageOf(cause), cause });
+  });
+}
 
 /** Puts the questions in rounds until the stream ends. Each round stands alone: it leaves nothing in the dialogue. */
 async function askInRounds(session: Session, flags: WatchFlags, { out, signal }: RunContext): Promise<void> {
