@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly default: CliCom
   methods: () => import('./commands/methods.ts'),
   bench: () => import('./commands/bench.ts'),
   world: () => import('./commands/world.ts'),
+  retrofit: () => import('./commands/retrofit.ts'),
   train: () => import('./commands/train.ts'),
   doctor: () => import('./commands/doctor.ts'),
 };

@@ -162,6 +162,7 @@ export async function openClipData(checkpoint: Checkpoint, options: ClipDataOpti
   const resources = opened.move();
   return {
     shape,
+    opening: prompt.stream.opening.length,
     heldOutBatches: Math.max(1, Math.floor(options.heldOutClips / B)),
     async batch(split, index) {
       const laidOut: RetrofitClip[] = [];

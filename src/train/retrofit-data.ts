@@ -13,6 +13,8 @@ import type { BatchSource } from './trainer.ts';
 /** Batches of one shape. The same number gives the same batch, in any order, in any process. */
 export interface RetrofitData extends AsyncDisposable {
   readonly shape: RetrofitShape;
+  /** Tokens of the prompt's opening, which no memory drops. */
+  readonly opening: number;
   /** Batches kept for evaluation. */
   readonly heldOutBatches: number;
   /** The inputs of `retrofitForward` that say what is in the batch. */
@@ -43,25 +45,49 @@ export function noiseTensor(seed: string, dims: readonly number[], factor: numbe
   return new Tensor('float32', data, dims);
 }
 
+export interface Control {
+  /** DMC: the channel that decisions take, of `halves` apart. */
+  readonly channel?: number;
+  /** Share of it that attention still sees. */
+  readonly fade: number;
+  readonly target: number;
+  readonly noise: number | 'closed';
+  readonly seed: string;
+  /** DMS: first tokens of each sequence that are never let go. */
+  readonly kept?: number;
+}
+
 /** Inputs that do not come from the data. */
-export function controlTensors({ spec }: RetrofitModel, { sequences: B, prefix: P, threads: N, threadLength: T }: RetrofitShape, how: { readonly fade: number; readonly target: number; readonly noise: number | 'closed'; readonly seed: string }): Tensors {
-  const { layers: L, kvHeads: H } = spec;
+export function controlTensors({ spec }: RetrofitModel, { sequences: B, prefix: P, threads: N, threadLength: T }: RetrofitShape, how: Control): Tensors {
+  const { layers: L, kvHeads: H, headWidth: D } = spec;
+  const { channel } = how;
   return {
-    fade: scalar(how.fade),
+    ...(channel !== undefined && { channels: new Tensor('float32', new Float32Array(D).fill(1).fill(how.fade, channel, channel + 1), [D]) }),
     target: scalar(how.target),
-    noise: noiseTensor(`${how.seed} prefix`, [L, B, H, P], how.noise),
+    noise: keeping(how.kept ?? 0, noiseTensor(`${how.seed} prefix`, [L, B, H, P], how.noise)),
     ...(N > 0 && { threadNoise: noiseTensor(`${how.seed} threads`, [L, B * N, H, T], how.noise) }),
   };
 }
 
+/** Closes the decisions about the first tokens of each sequence, each of which the token after it makes. */
+function keeping(count: number, noise: Tensor): Tensor {
+  const length = noise.dims.at(-1)!;
+  const data = noise.data as Float32Array;
+  if (count > 0) for (let row = 0; row < data.length; row += length) data.fill(closedNoise, row, row + Math.min(count + 1, length));
+  return noise;
+}
+
+/** What does not change from batch to batch. */
+export type FixedControl = Pick<Control, 'channel' | 'kept'>;
+
 /** Training batches in order; the state is how many were given. */
-export function retrofitBatches(data: RetrofitData, model: RetrofitModel, phases: RetrofitPhases, seed: number, accumulation: number): BatchSource {
+export function retrofitBatches(data: RetrofitData, model: RetrofitModel, phases: RetrofitPhases, seed: number, fixed: FixedControl): BatchSource {
   const frozen = frozenTensors(model);
   let next = 0;
   return {
     async next(): Promise<Batch> {
-      const phase = phaseAt(phases, Math.floor(next / accumulation));
-      const feeds = { ...frozen, ...controlTensors(model, data.shape, { ...phase, seed: `${seed} noise ${next}` }), ...(await data.batch('train', next)) };
+      const phase = phaseAt(phases, next);
+      const feeds = { ...frozen, ...controlTensors(model, data.shape, { ...phase, ...fixed, seed: `${seed} noise ${next}` }), ...(await data.batch('train', next)) };
       next++;
       return { variant: 'retrofit', feeds, measure: (outputs) => ({ ...lossFigures(outputs), target: phase.target, fade: phase.fade }) };
     },

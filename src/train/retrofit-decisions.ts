@@ -26,16 +26,16 @@ export interface Decisions {
 /**
  * Methods sections of DMC (arXiv 2403.09636): `α = sigmoid((logit + g₁ − g₂)/τ)` with the logit's offset taken off here.
  * @param raw float32 [..., T]: the channel, or the adapter's output
- * @param noise float32 [..., T]: g₁ − g₂; used in mode `soft`
+ * @param noise float32 [..., T]: g₁ − g₂; none at inference
  */
 export function decide(raw: Value, noise: Value, mode: DecisionMode): Decisions {
   const { graph } = raw;
-  const logit = add(raw, graph.scalar(-decisionOffset));
+  const logit = add(add(raw, graph.scalar(-decisionOffset)), noise);
   if (mode === 'hard') {
     const alpha = cast(greater(logit, graph.scalar(0)), 'float32');
     return { alpha, logKept: mul(alpha, graph.scalar(hiddenScore)) };
   }
-  const scaled = mul(add(logit, noise), graph.scalar(1 / temperature));
+  const scaled = mul(logit, graph.scalar(1 / temperature));
   return { alpha: sigmoid(scaled), logKept: neg(softplus(scaled)) };
 }
 

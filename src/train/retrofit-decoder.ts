@@ -57,8 +57,8 @@ export interface Compression {
   readonly mode: DecisionMode;
   /** Tokens for which an evicted slot stays visible; 0 for DMC. */
   readonly window: number;
-  /** float32 []: share of the decision channel that attention still sees. */
-  readonly fade: Value;
+  /** float32 [D], for DMC, whose decisions take a channel: the share of each channel of queries and keys that attention sees. */
+  readonly channels?: Value;
   /** float32 [L, B, H, P] and [L, B · N, H, T] */
   readonly noise: { readonly prefix: Value; readonly threads?: Value };
 }
@@ -86,7 +86,6 @@ export function decodeCompressed(graph: Graph, weight: Weight, spec: DecoderSpec
   const masks = sequenceMasks(graph, P, compression?.window ?? 0);
   const threadMask = inputs && threadMasks(graph, shape, inputs, compression?.window ?? 0);
   const prefixPositions = graph.constant(BigInt64Array.from({ length: B * P }, (_, i) => BigInt(i % P)), 'int64', [B, P]);
-  const faded = compression && concat([graph.constant(new Float32Array(D - 1).fill(1), 'float32', [D - 1]), reshape(compression.fade, [1])], 0);
   const alphas: Value[] = [];
   let prefix = entry.prefix;
   let threads = entry.threads;
@@ -101,7 +100,7 @@ export function decodeCompressed(graph: Graph, weight: Weight, spec: DecoderSpec
       const normed = norm(x, 'attentionNorm');
       const heads = (y: Value, number: number) => reshape(y, [count, length, number, D]);
       const byHead = (y: Value) => transpose(y, [0, 2, 1, 3]);
-      const masked = (y: Value) => (faded && compression.kind === 'dmc' ? mul(y, faded) : y);
+      const masked = (y: Value) => (compression?.channels ? mul(y, compression.channels) : y);
       const queries = masked(heads(project(normed, 'query'), Q));
       const keys = byHead(masked(heads(project(normed, 'key'), H)));
       const values = byHead(heads(project(normed, 'value'), H));

@@ -1,7 +1,7 @@
 // Held-out figures of a retrofit: losses of teacher and student with decisions as inference makes them, and the ratio that each head came to.
 import type { Tensors } from '../runtime/onnx.ts';
 import { openOnnx } from '../runtime/onnx.ts';
-import type { RetrofitData } from './retrofit-data.ts';
+import type { FixedControl, RetrofitData } from './retrofit-data.ts';
 import { controlTensors, frozenTensors } from './retrofit-data.ts';
 import type { RetrofitLossOptions } from './retrofit-graph.ts';
 import { retrofitForward } from './retrofit-graph.ts';
@@ -21,12 +21,21 @@ export interface RetrofitFigures {
   readonly ratios: readonly (readonly number[])[];
 }
 
+export interface EvaluationState extends FixedControl {
+  /** Share of the decision channel that attention sees; 0 at the end of a run. */
+  readonly fade: number;
+  readonly decisions: 'hard' | 'none';
+  /** Batches to measure on. Default: all that are held out. */
+  readonly batches?: number;
+  readonly split?: 'train' | 'held-out';
+}
+
 export interface Evaluator extends AsyncDisposable {
   /**
    * @param weights the trained ones, as a step graph takes them
-   * @param fade share of the decision channel that attention still sees; below 1 only before a run ends. Above 0 nothing is decided
+   * @param state what attention sees of the decision channel, and whether anything is decided
    */
-  evaluate(weights: Tensors, fade?: number): Promise<RetrofitFigures>;
+  evaluate(weights: Tensors, state: EvaluationState): Promise<RetrofitFigures>;
 }
 
 /** Opens the evaluation graph over the data's held-out batches. */
@@ -35,13 +44,12 @@ export async function openEvaluator(model: RetrofitModel, data: RetrofitData, sp
   const frozen = frozenTensors(model);
   const { layers: L, kvHeads: H } = model.spec;
   return {
-    async evaluate(weights, fade = 0) {
+    async evaluate(weights, { decisions, batches = data.heldOutBatches, split = 'held-out', ...state }) {
       const sums = { kl: 0, loss: 0, teacherLoss: 0 };
       const shares = new Float64Array(L * H);
-      // A channel that attention still sees is no decision's yet.
-      const control = controlTensors(model, data.shape, { fade, target: 0, noise: fade > 0 ? 'closed' : 0, seed: '' });
-      for (let i = 0; i < data.heldOutBatches; i++) {
-        const feeds = await data.batch('held-out', i);
+      const control = controlTensors(model, data.shape, { ...state, target: 0, noise: decisions === 'none' ? 'closed' : 0, seed: '' });
+      for (let i = 0; i < batches; i++) {
+        const feeds = await data.batch(split, i);
         const outputs = await graph.run({ ...weights, ...frozen, ...control, ...feeds });
         const lossWeights = feeds['lossWeights']!.data as Float32Array;
         const mean = (name: string) => (outputs[name]!.data as Float32Array).reduce((sum, value, row) => sum + value * lossWeights[row]!, 0);
@@ -50,7 +58,7 @@ export async function openEvaluator(model: RetrofitModel, data: RetrofitData, sp
         sums.teacherLoss += mean('teacherLogLoss');
         (outputs['alpha']!.data as Float32Array).forEach((share, n) => (shares[n]! += share));
       }
-      const n = data.heldOutBatches;
+      const n = batches;
       const ratioOf = (share: number) => 1 / Math.max(1 - share, 1e-3);
       return {
         kl: sums.kl / n,

@@ -29,7 +29,8 @@ export interface RetrofitLossOptions {
  * - `prefixWeights` float32 [B, P]: 1 for tokens that count, 0 for padding and for each sequence's first token
  * - with threads `threadIds`, `threadPositions`, `visible`, `segments`, `runStart`, `before` int64 [B, N, T] and `starts` float32 [B, N, T]
  * - `lossRows`, `lossTargets` int64 [A] and `lossWeights` float32 [A], which add up to 1
- * - `fade`, `target` float32 []: share of the decision channel that attention sees, and share of tokens to merge or evict
+ * - DMC: `channels` float32 [D], share of each channel of queries and keys that attention sees
+ * - `target` float32 []: share of tokens to merge or evict
  * - `noise` float32 [L, B, H, P], `threadNoise` float32 [L, B · N, H, T]
  *
  * Outputs: `loss`; `kl`; `budget`; `alpha` float32 [L, H], the share of decisions for each head; `logLoss` and `teacherLogLoss` float32 [A].
@@ -57,7 +58,7 @@ export function retrofitForward({ spec, weights }: Pick<RetrofitModel, 'spec' | 
       kind: options.kind,
       mode: options.mode,
       window: options.window,
-      fade: graph.input('fade', 'float32', []),
+      ...(options.kind === 'dmc' && { channels: graph.input('channels', 'float32', [spec.headWidth]) }),
       noise: { prefix: graph.input('noise', 'float32', [L, B, H, P]), ...(N > 0 && { threads: graph.input('threadNoise', 'float32', [L, B * N, H, T]) }) },
     };
     const [lossRows, targets, lossWeights] = [graph.input('lossRows', 'int64', [A]), graph.input('lossTargets', 'int64', [A]), graph.input('lossWeights', 'float32', [A])];

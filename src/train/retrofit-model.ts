@@ -7,7 +7,7 @@ import { elementsOf } from './parameters.ts';
 export type RetrofitKind = 'dmc' | 'dms';
 
 /** Matrices that a DMC retrofit may train beside those of queries and keys. */
-export const extraMatrices = ['value', 'output'] as const;
+export const extraMatrices = ['value', 'output', 'gate', 'up', 'down'] as const;
 export type ExtraMatrix = (typeof extraMatrices)[number];
 
 /** float32 values with their shape. */
@@ -99,15 +99,11 @@ export function retrofitParameters({ spec, weights }: RetrofitModel, kind: Retro
   }).flat();
 }
 
-/** Sets the trained matrices to the model's own; of each head's slowest pair of channels, what weighs least becomes the last channel. */
+/** Sets the trained matrices to the model's own. */
 export function startFromModel(store: ParameterStore, model: RetrofitModel): void {
   for (const { name } of store.specs) {
     const own = model.weights.get(name);
     if (own) store.weights.get(name)!.set(own.data);
-  }
-  for (let i = 0; i < model.spec.layers; i++) {
-    const [query, key] = [store.weights.get(roles.layer(i, 'query')), store.weights.get(roles.layer(i, 'key'))];
-    if (query && key && !model.weights.has(roles.layer(i, 'key', 'bias'))) turnSlowestPair(query, key, model.weights.get(roles.layer(i, 'attentionNorm'))!.data, model.spec);
   }
 }
 
@@ -115,16 +111,24 @@ export function startFromModel(store: ParameterStore, model: RetrofitModel): voi
 const anglesTried = 180;
 
 /**
- * Turning a rotary pair of channels by one angle in queries and keys alike leaves every score as it is. The angle is chosen so that the last channel,
- * which the decisions take, carries the least: the product of the squared row norms, inputs scaled as the norm before scales them.
+ * Turning a rotary pair of channels by one angle in queries and keys alike leaves every score as it is. In each head the angle is chosen so that the
+ * pair's second channel, which decisions will take, carries the least: the product of squared row norms, inputs scaled as the norm before scales them.
+ * @param pair 0 to D/2 − 1, the fastest first: channels `pair` and `pair + D/2`
  */
-function turnSlowestPair(query: Float32Array, key: Float32Array, scale: Float32Array, { headWidth, kvHeads, queryHeads, width }: DecoderSpec): void {
+export function turnPair(store: ParameterStore, { spec, weights }: RetrofitModel, pair: number): void {
+  // A bias would have to turn too, and biases are not trained.
+  if (weights.has(roles.layer(0, 'key', 'bias'))) return;
+  for (let i = 0; i < spec.layers; i++) turnLayer(store.weights.get(roles.layer(i, 'query'))!, store.weights.get(roles.layer(i, 'key'))!, weights.get(roles.layer(i, 'attentionNorm'))!.data, spec, pair);
+}
+
+function turnLayer(query: Float32Array, key: Float32Array, scale: Float32Array, { headWidth, kvHeads, queryHeads, width }: DecoderSpec, pair: number): void {
   const groups = queryHeads / kvHeads;
   const rowsOf = (matrix: Float32Array, head: number) => {
     const row = (channel: number) => matrix.subarray((head * headWidth + channel) * width, (head * headWidth + channel + 1) * width);
-    return [row(headWidth / 2 - 1), row(headWidth - 1)] as const;
+    return [row(pair), row(pair + headWidth / 2)] as const;
   };
-  const moments = (pairs: readonly (readonly [Float32Array, Float32Array])[]) => {
+  /** Squared norm of the second rows once turned, by cosine and sine. */
+  const carried = (pairs: readonly (readonly [Float32Array, Float32Array])[]) => {
     const sums = { aa: 0, ab: 0, bb: 0 };
     for (const [a, b] of pairs) {
       for (let e = 0; e < width; e++) {
@@ -134,26 +138,36 @@ function turnSlowestPair(query: Float32Array, key: Float32Array, scale: Float32A
         sums.bb += y * y;
       }
     }
-    return ([c, s]: readonly [number, number]) => s * s * sums.aa - 2 * c * s * sums.ab + c * c * sums.bb;
+    return (c: number, s: number) => s * s * sums.aa - 2 * c * s * sums.ab + c * c * sums.bb;
   };
   for (let head = 0; head < kvHeads; head++) {
-    const pairs = { key: [rowsOf(key, head)], query: Array.from({ length: groups }, (_, g) => rowsOf(query, head * groups + g)) };
-    const carried = { key: moments(pairs.key), query: moments(pairs.query) };
-    let best = { turn: [1, 0] as readonly [number, number], cost: Infinity };
+    const keys = [rowsOf(key, head)];
+    const queries = Array.from({ length: groups }, (_, g) => rowsOf(query, head * groups + g));
+    const [ofKeys, ofQueries] = [carried(keys), carried(queries)];
+    let best = { cosine: 1, sine: 0, cost: Infinity };
     for (let n = 0; n < anglesTried; n++) {
-      const turn = [Math.cos((n * Math.PI) / anglesTried), Math.sin((n * Math.PI) / anglesTried)] as const;
-      const cost = carried.key(turn) * carried.query(turn);
-      if (cost < best.cost) best = { turn, cost };
+      const [cosine, sine] = [Math.cos((n * Math.PI) / anglesTried), Math.sin((n * Math.PI) / anglesTried)];
+      const cost = ofKeys(cosine, sine) * ofQueries(cosine, sine);
+      if (cost < best.cost) best = { cosine, sine, cost };
     }
-    const [c, s] = best.turn;
-    for (const [a, b] of [...pairs.key, ...pairs.query]) {
+    const { cosine: c, sine: s } = best;
+    for (const [a, b] of [...keys, ...queries]) {
       for (let e = 0; e < width; e++) [a[e], b[e]] = [c * a[e]! + s * b[e]!, c * b[e]! - s * a[e]!];
     }
   }
 }
 
-/** Replacement tensors of a trained retrofit, under published names, as an adapter stores them. */
-export function adapterTensors({ spec, weights, published }: RetrofitModel, kind: RetrofitKind, trained: ReadonlyMap<string, Float32Array>): ReadonlyMap<string, FloatTensor> {
+/** A channel of `halves` as the checkpoint counts it. */
+export function publishedChannel({ ropeLayout, headWidth }: DecoderSpec, channel: number): number {
+  const half = headWidth / 2;
+  return ropeLayout === 'halves' ? channel : channel < half ? 2 * channel : 2 * (channel - half) + 1;
+}
+
+/**
+ * Replacement tensors of a trained retrofit, under published names, as an adapter stores them.
+ * @param channel DMC: the channel that decisions take, of `halves`
+ */
+export function adapterTensors({ spec, weights, published }: RetrofitModel, kind: RetrofitKind, trained: ReadonlyMap<string, Float32Array>, channel: number): ReadonlyMap<string, FloatTensor> {
   const { layers, headWidth, kvHeads, queryHeads, width, ropeLayout } = spec;
   const out = new Map<string, FloatTensor>();
   for (let i = 0; i < layers; i++) {
@@ -176,10 +190,10 @@ export function adapterTensors({ spec, weights, published }: RetrofitModel, kind
         const rows = trained.get(roles.decision(i, part, kindOf))!;
         const columns = kindOf === 'weight' ? width : 1;
         const heads = part === 'query' ? queryHeads : kvHeads;
-        // The last channel of every head is the decision's; query heads that share a KV head have the same row, whose mean is the row itself.
+        // One channel of every head is the decision's; query heads that share a KV head have the same row, whose mean is the row itself.
         for (let head = 0; head < heads; head++) {
           const kvHead = part === 'query' ? Math.floor((head * kvHeads) / queryHeads) : head;
-          data.set(rows.subarray(kvHead * columns, (kvHead + 1) * columns), (head * headWidth + headWidth - 1) * columns);
+          data.set(rows.subarray(kvHead * columns, (kvHead + 1) * columns), (head * headWidth + channel) * columns);
         }
         out.set(published.get(role)!, { data: ropeLayout === 'pairs' ? reorderRows(data, headWidth, base.shape, 'pairs') : data, shape: base.shape });
       }

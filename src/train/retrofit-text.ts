@@ -36,6 +36,9 @@ export interface SelfText {
   readonly heldOut: Int32Array;
 }
 
+/** Texts after which what was written is kept on disk. */
+const keptEvery = 25;
+
 /**
  * Writes the texts, or reads those that an earlier run with the same options left.
  * @throws the signal's reason when aborted
@@ -43,18 +46,23 @@ export interface SelfText {
 export async function selfText({ prompt }: Checkpoint, open: () => Promise<Decoder>, options: Omit<SelfTextOptions, 'sequences' | 'threads'>): Promise<SelfText> {
   const { seed, length, folder, signal } = options;
   const opening = [...prompt.stream.opening];
-  const made = async (split: 'train' | 'held-out', count: number, done: (n: number) => void) => {
-    const file = path.join(folder, `${split}-${seed}-${count}x${length}.int32`);
-    const stored = await readFile(file).catch(() => undefined);
-    if (stored?.length === count * length * 4) return new Int32Array(stored.buffer.slice(stored.byteOffset, stored.byteOffset + stored.length));
-    await using decoder = await open();
+  const made = async (split: 'train' | 'held-out', count: number, onText: (n: number) => void) => {
+    const file = path.join(folder, `${split}-${seed}-${length}.int32`);
     const ids = new Int32Array(count * length);
-    for (let i = 0; i < count; i++) {
-      ids.set(await write(decoder, opening, length, `${seed} ${split} ${i}`, signal), i * length);
-      done(i + 1);
-    }
+    const stored = await readFile(file).catch(() => new Uint8Array());
+    const kept = Math.min(count, Math.floor(stored.length / (length * 4)));
+    ids.set(new Int32Array(stored.buffer.slice(stored.byteOffset, stored.byteOffset + kept * length * 4)));
+    if (kept === count) return ids;
+    await using decoder = await open();
     await mkdir(folder, { recursive: true });
-    await writeWhole(file, [new Uint8Array(ids.buffer)]);
+    const keep = (texts: number) => writeWhole(file, [new Uint8Array(ids.buffer, 0, texts * length * 4)]);
+    for (let i = kept; i < count; i++) {
+      ids.set(await write(decoder, opening, length, `${seed} ${split} ${i}`, signal), i * length);
+      onText(i + 1);
+      // What is interrupted goes on from here.
+      if ((i + 1) % keptEvery === 0) await keep(i + 1);
+    }
+    await keep(count);
     return ids;
   };
   const total = options.trainingTexts + options.heldOutTexts;
@@ -92,6 +100,7 @@ export async function openSelfTextData(checkpoint: Checkpoint, cacheFolder: stri
   };
   return {
     shape,
+    opening: texts.opening.length,
     heldOutBatches: Math.floor(options.heldOutTexts / B),
     batch(split, index): Promise<Tensors> {
       const numbers = Array.from({ length: B }, (_, i) => {
