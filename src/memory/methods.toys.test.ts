@@ -5,6 +5,7 @@ import { firstLayers, randomDecoder, tinySpec } from '../language/decoder.fixtur
 import { frame, largestDifference, opening, play, probe, question } from '../language/stream.fixture.ts';
 import { FrameIndex } from './frame-index.ts';
 import type { Incoming, MemoryStream, OpenContext, Projected } from './method.ts';
+import hermes from './methods/hermes.ts';
 import infinipotV from './methods/infinipot-v.ts';
 import merge from './methods/merge.ts';
 import { Rotary } from './rotary.ts';
@@ -250,5 +251,90 @@ describe('rekv', () => {
     memory.undo(mark);
     expect(seen[0]).toHaveLength(4);
     expect(seen[1]).toEqual(seen[0]);
+  });
+});
+
+describe('learned methods', () => {
+  const spec = { ...tinySpec, layers: 1, kvHeads: 1, queryHeads: 1, headWidth: 2 };
+
+  /** One token of one head. */
+  function take(memory: Memory, decision: number, { key = [1, 0], value = 1, importance = 0 }: { readonly key?: readonly number[]; readonly value?: number; readonly importance?: number } = {}): void {
+    const at = memory.begin([{ count: 1, origin: { kind: 'visual', source: 0, timeSec: 0 } }]);
+    const rawKeys = Float32Array.from(key);
+    const keys = rawKeys.slice();
+    rotary.turn(keys, 0, at);
+    memory.write(0, { keys, rawKeys, values: Float32Array.of(value, 0), decisions: Float32Array.of(decision), importances: Float32Array.of(importance), queries: new Float32Array(2) });
+    memory.end();
+  }
+
+  test('dmc: importances 1/2 and 3/4 make 2/5 and 3/5 of a slot, at the position of the latest', async () => {
+    using memory = await Memory.open(spec, { method: 'dmc' });
+    take(memory, -1, { key: [5, 5], value: 9 });
+    take(memory, -1, { key: [1, 0], value: 1 });
+    take(memory, 0.1, { key: [0, 1], value: 6, importance: Math.log(3) });
+    const head = memory.store.head(0, 0);
+    expect([...head.position.subarray(0, head.length)]).toEqual([0, 2]);
+    expect([...head.tokens.subarray(0, 2)]).toEqual([1, 2]);
+    expect(head.weight[1]).toBeCloseTo(1.25, 5);
+    expect(head.values[2]).toBeCloseTo(4, 4);
+    const key = head.keys.slice(2, 4);
+    rotary.turn(key, 0, -2);
+    expect([...key]).toEqual([expect.closeTo(0.4, 5), expect.closeTo(0.6, 5)]);
+  });
+
+  test('dmc: the first token opens a slot whatever it says, and a full slot is not joined', async () => {
+    using memory = await Memory.open(spec, { method: 'dmc', options: { mostTokens: 3 } });
+    for (let t = 0; t < 8; t++) take(memory, 1);
+    const head = memory.store.head(0, 0);
+    expect([...head.tokens.subarray(0, head.length)]).toEqual([3, 3, 2]);
+  });
+
+  test('dmc: a limit that the adapter was trained with is the default', async () => {
+    using memory = await Memory.open(spec, { method: 'dmc', adapter: { kind: 'dmc', window: 2 } });
+    for (let t = 0; t < 5; t++) take(memory, 1);
+    expect([...memory.store.head(0, 0).tokens.subarray(0, 3)]).toEqual([2, 2, 1]);
+  });
+
+  test('dms: what a token says is of the one before it, and that goes when it is further away than the window', async () => {
+    using memory = await Memory.open(spec, { method: 'dms', options: { window: 2 } });
+    const stored: number[][] = [];
+    // Token 1 lets token 0 go, token 4 lets token 3 go. What token 0 says is of nobody.
+    for (const decision of [1, 1, -1, -1, 1, -1, -1, -1]) {
+      take(memory, decision);
+      const head = memory.store.head(0, 0);
+      stored.push([...head.position.subarray(0, head.length)]);
+    }
+    expect(stored).toEqual([[0], [0, 1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 4, 5], [1, 2, 4, 5, 6], [1, 2, 4, 5, 6, 7]]);
+  });
+});
+
+describe('hermes', () => {
+  const of = { ...context, layers: 2 };
+  const end = 81;
+  /** A key that a guide of angle 0 at the end of the stream sees at that angle. */
+  const seenAt = (slot: number, degrees: number): Toy => ({ source: Math.ceil(slot / 2), place: slot % 2, angle: degrees + ((end - 10 * slot) * 180) / Math.PI });
+  const stored: readonly Toy[] = [{ kind: 'opening', source: -1 }, ...[0, 180, 10, 170, 20, 160, 30, 150].map((degrees, i) => seenAt(i + 1, degrees))];
+  const coming: readonly Toy[] = [{ source: 9, place: 0 }, { source: 9, place: 1 }];
+
+  function plans(summary: boolean) {
+    const stream = hermes.open(hermes.options.parse({ slots: 8, summary }), of);
+    const tokens = incoming([{ kind: 'opening', source: -1 }]);
+    const chunk = { count: 1, keys: new Float32Array(0), rawKeys: new Float32Array(0), values: new Float32Array(0), offset: 0, stride: 2, decisions: new Float32Array(0), importances: new Float32Array(0), queries: Float32Array.of(1, 0), tokens, heads: [] };
+    for (const layer of [0, 1]) stream.watch!(chunk, { layer, kvHead: 0 });
+    return [0, 1].map((layer) => stream.before!(headOf(stored), incoming(coming), { layer, kvHead: 0 }));
+  }
+  const kept = (plan: ReturnType<typeof plans>[number]) => (plan?.kind === 'assign' ? [...plan.to.keys()].filter((slot) => plan.to[slot]! >= 0) : []);
+
+  test('the first layer keeps the latest, the last what text attends to and a few of the latest', () => {
+    const [first, last] = plans(false);
+    // Six of eight slots are left for a frame of two: the opening, and five.
+    expect(kept(first)).toEqual([0, 4, 5, 6, 7, 8]);
+    expect(kept(last)).toEqual([0, 1, 3, 5, 7, 8]);
+  });
+
+  test('what goes becomes one slot, in the place of its first', () => {
+    const [first] = plans(true);
+    if (first?.kind !== 'assign') throw new Error('no plan');
+    expect([...first.to]).toEqual([0, 1, 1, 1, 1, 2, 3, 4, 5]);
   });
 });
