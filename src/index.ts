@@ -28,4 +28,5 @@ export type * from './world/types.ts';
 export type { CheckpointDescription, FrameCost } from './models/describe.ts';
 export { inspectModel } from './session/inspect-model.ts';
 export { trainRouterOf, type RouterRunOptions, type RouterRunResult } from './train/router-run.ts';
+export { retrofitModel, type RetrofitProgress, type RetrofitRunOptions, type RetrofitRunResult } from './train/retrofit-run.ts';
 export * from './bench/index.ts';

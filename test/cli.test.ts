@@ -204,7 +204,7 @@ describe('thalweg', () => {
   });
 
   it('shows help with examples for every command', async () => {
-    for (const command of ['demo', 'ask', 'watch', 'chat', 'pull', 'inspect', 'methods', 'bench', 'doctor', 'world make', 'world suite', 'train nano', 'train router']) {
+    for (const command of ['demo', 'ask', 'watch', 'chat', 'pull', 'inspect', 'methods', 'bench', 'doctor', 'retrofit', 'world make', 'world suite', 'train nano', 'train router']) {
       const { status, out } = await thalweg([...command.split(' '), '--help']);
       expect(status).toBe(0);
       expect(out).toContain('Examples:\n  ');
