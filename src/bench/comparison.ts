@@ -1,6 +1,6 @@
 // The comparison that `thalweg bench` makes when it is told nothing: every method on the three world suites, and as many videos for the main rows as decide.
 import type { Candidate } from './contract.ts';
-import { allSettings, denseName, presetNames } from './method-setting.ts';
+import { adapterKindOf, allSettings, denseName, presetNames } from './method-setting.ts';
 import { makePlan, type Cell, type Plan, type RunRequest } from './run/plan.ts';
 import type { BenchRecord, RecordCell } from './run/record.ts';
 import { runBench, type RunOptions } from './run/run.ts';
@@ -20,9 +20,20 @@ const mainMethods: readonly string[] = [denseName, 'fifo', 'uniform'];
 /** Suites, sizes and lengths of a comparison. */
 export type ComparisonSize = Pick<RunRequest, 'suites' | 'worldSize' | 'worldLength'>;
 
-/** The names of all methods, in the order of a table. */
-export async function comparisonMethods(): Promise<string[]> {
-  return (await allSettings()).map(({ name }) => name);
+/** Slots in fewer bytes, all else dense: what the format alone costs. */
+const slotFormats = ['memory=dense:slotFormat=int8'];
+
+/**
+ * The names of all methods, in the order of a table.
+ * @param adapters kinds of the memory adapters that there are; methods that need another are left out
+ */
+export async function comparisonMethods(adapters: readonly string[]): Promise<string[]> {
+  const names: string[] = [];
+  for (const setting of await allSettings()) {
+    const needed = await adapterKindOf(setting);
+    if (needed === undefined || adapters.includes(needed)) names.push(setting.name);
+  }
+  return [...names, ...slotFormats];
 }
 
 /** A few short clips: enough to see every method run. */
@@ -38,7 +49,8 @@ export function atMiddle(candidates: readonly Candidate[]): Candidate[] {
 
 /** Whether a row is one that has to be decided: the baselines, and every method that is a whole of its own. */
 function isMainRow({ candidate, budget }: Pick<Cell, 'candidate' | 'budget'>, presets: ReadonlySet<string>): boolean {
-  if (presets.has(candidate.method)) return true;
+  // A preset with an adapter is named after both.
+  if (presets.has(candidate.method.split('+')[0]!)) return true;
   return mainMethods.includes(candidate.method) && (budget === null || (candidate.knob !== undefined && budget === middleOf(candidate.knob.values)));
 }
 

@@ -9,7 +9,7 @@ import type { StageName } from '../session/presets.ts';
 import { openStream } from '../session/open-stream.ts';
 import { openSource } from '../source/open-source.ts';
 import type { Candidate, CandidateSession, Knob, OpenOptions, StreamLoad, WorkAmount } from './contract.ts';
-import { denseName, parseSetting, type MethodSetting } from './method-setting.ts';
+import { adapterKindOf, denseName, parseSetting, type MethodSetting } from './method-setting.ts';
 import { pictureOf } from './picture.ts';
 import { queueInRealTime, type Busy } from './real-time.ts';
 
@@ -17,6 +17,8 @@ import { queueInRealTime, type Busy } from './real-time.ts';
 export interface MethodCandidateOptions {
   /** The same model once for each lane that works side by side. */
   readonly models: readonly Model[];
+  /** The same with a memory adapter, by the adapter's name, once for each lane: for methods that need one and presets that use one. */
+  readonly adapted?: ReadonlyMap<string, readonly Model[]>;
   /** Hard cap on a stream's memory; of the baseline too. */
   readonly memoryMiB: number;
   /** Caps to compare at, instead of each method's own knob; the baseline keeps `memoryMiB`. */
@@ -44,8 +46,19 @@ export async function methodCandidates(names: readonly string[], options: Method
   const [model] = options.models;
   if (!model) throw new UserError('NO_MODEL', { what: 'candidates need a model', got: 'none' });
   const description = await inspectModel(model.info.folder);
-  const settings = await Promise.all(names.map((name) => parseSetting(name, model.info)));
-  return settings.map((setting) => createCandidate(setting, description, options));
+  const candidates: Candidate[] = [];
+  for (const name of names) {
+    const plain = await parseSetting(name, model.info);
+    const needed = await adapterKindOf(plain);
+    if (needed === undefined) candidates.push(createCandidate(plain, description, options));
+    const adapted = [...(options.adapted ?? [])].filter(([, [first]]) => (needed === undefined ? plain.isPreset : first?.info.adapter?.kind === needed));
+    if (needed !== undefined && adapted.length === 0) throw new UserError('NO_ADAPTER', { what: `method ${name} needs a ${needed} adapter`, got: 'none of that kind', todo: 'name one with --adapter; thalweg retrofit makes one' });
+    for (const [adapter, models] of adapted) {
+      const setting = await parseSetting(name, models[0]!.info);
+      candidates.push(createCandidate({ ...setting, name: `${name}+${adapter}` }, description, { ...options, models }));
+    }
+  }
+  return candidates;
 }
 
 function createCandidate(setting: MethodSetting, description: CheckpointDescription, options: MethodCandidateOptions): Candidate {
@@ -61,7 +74,7 @@ function createCandidate(setting: MethodSetting, description: CheckpointDescript
     method: name,
     summary: setting.summary,
     ...(knob && { knob: { name: knob.name, kind: knob.kind, values: knob.values } }),
-    resolved: { ...stages, memoryMiB, precision: info.precision, family: info.family, parameters: info.parameters },
+    resolved: { ...stages, ...(info.adapter && { adapter: info.adapter }), memoryMiB, precision: info.precision, family: info.family, parameters: info.parameters },
     estimateMs: (work) => estimate(setting, options.rates, work),
     fittingFps: (load) => fittingFps(description, load),
     picture: pictureOf,
@@ -150,11 +163,11 @@ function workOf(frames: readonly FrameReport[], { vision, frameGflop, tokensPerF
   return { frames: frames.length, keptFrames, visualTokens, offeredTokens: frames.length * tokensPerFrame, patchLayers, flops: gflop * 1e9 };
 }
 
-/** What is left of the context after the dialogue, at three characters a token, spread over the stream. */
+/** What is left of the context after the dialogue, at four characters a token, spread over the stream. */
 function fittingFps({ decoder: { contextLength }, memory: { tokensPerFrameWithMarks } }: CheckpointDescription, { streamSec, characters }: StreamLoad): number {
   if (streamSec === 0) return Infinity;
   // One frame more than the stream's seconds hold: the one at its start.
-  return Math.max(0, (contextLength - characters / 3) / tokensPerFrameWithMarks - 1) / streamSec;
+  return Math.max(0, (contextLength - characters / 4) / tokensPerFrameWithMarks - 1) / streamSec;
 }
 
 /** The baseline pays for what is shared. Methods that save are not known to: an estimate errs on the safe side. */

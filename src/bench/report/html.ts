@@ -5,7 +5,7 @@ import type { Interval } from '../statistics/bootstrap.ts';
 import type { BenchRecord, Comparison, Counts, RecordItem } from '../run/record.ts';
 import { clock, legend, qualityCharts, stylesOf, timeCharts, type Styles } from './charts.ts';
 import { judgeName, keptShare } from './markdown.ts';
-import { sharedTables, type ReportTable } from './tables.ts';
+import { failures, sharedTables, type ReportTable } from './tables.ts';
 import { styleSheet } from './style.ts';
 import { escapeXml } from './svg-chart.ts';
 import { captionFigures, formatBytes, formatP, formatRatio, isContestant, viewsOf, type Example, type Row, type SuiteView } from './view.ts';
@@ -85,6 +85,7 @@ async function suiteSection(view: SuiteView, styles: Styles, options: HtmlOption
 <h2>${escapeXml(suite.name)}</h2>
 <p class="soft">${present} videos at ${suite.fps} frames a second, ${suite.questions.length} questions${suite.chance === null ? '' : `, chance ${(suite.chance * 100).toFixed(1)} %`}. ${escapeXml(suite.source)}.${suite.notes.map((note) => ` Note: ${escapeXml(note)}.`).join('')}</p>
 ${mainTable(view)}
+${failed(view)}
 ${quality.length > 0 ? `<h3>Quality against cost</h3>${legend(view, styles)}<div class="charts">${quality.join('')}</div>` : ''}
 ${time.length > 0 ? `<h3>Memory and delay over stream time</h3>${quality.length > 0 ? '' : legend(view, styles)}<div class="charts">${time.join('')}</div>` : ''}
 ${costTable(view)}
@@ -146,6 +147,11 @@ function verdict({ nonInferiority, excluded }: Comparison, isShort = false): str
     ...(excluded > 0 ? [`${excluded} unpaired`] : []),
   ].join('; ');
   return `<span class="verdict ${said}">${said}</span><span class="small">${escapeXml(detail)}</span>`;
+}
+
+function failed(view: SuiteView): string {
+  const reasons = failures(view);
+  return reasons.length === 0 ? '' : `<details><summary>Failed questions</summary><ul>${reasons.map((reason) => `<li>${escapeXml(reason)}</li>`).join('')}</ul></details>`;
 }
 
 function sharedTable({ title, note, header, rows }: ReportTable): string {

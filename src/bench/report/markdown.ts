@@ -1,7 +1,7 @@
 // The report as Markdown: for a README, a pull request, a terminal.
 import { meteorName } from '../metrics/meteor.ts';
 import type { BenchRecord, Comparison, RecordCell } from '../run/record.ts';
-import { sharedTables } from './tables.ts';
+import { failures, sharedTables } from './tables.ts';
 import { captionFigures, formatBytes, formatInterval, formatP, formatRatio, isContestant, viewsOf, type Row, type SuiteView } from './view.ts';
 
 /** The report of a record as Markdown. */
@@ -32,6 +32,7 @@ function suiteSection(view: SuiteView): string[] {
     `## ${suite.name}`,
     [intro, ...suite.notes.map((note) => `Note: ${note}.`)].join(' '),
     mainTable(view),
+    ...(failures(view).length > 0 ? [['Failed:', '', ...failures(view).map((text) => `- ${text.replaceAll('\n', ' ')}`)].join('\n')] : []),
     costTable(rows),
     ...sharedTables(view).map(({ title, note, header, rows: body }) => `${title}.${note === undefined ? '' : ` ${note}`}\n\n${table(header, body.map(({ row, cells }) => [nameOf(row), ...cells]))}`),
     ...(rows.some((row) => row.cell.metrics.captions) ? [captionTable(rows)] : []),

@@ -161,6 +161,18 @@ function marks({ rows, suite }: SuiteView): ReportTable | undefined {
   };
 }
 
+/** Why questions failed, most frequent first: "12× fifo, frames 8: the memory is full". */
+export function failures({ rows }: SuiteView, most = 8): string[] {
+  const counts = new Map<string, number>();
+  for (const { cell, name } of rows) {
+    for (const { status, reason = 'no reason given' } of cell.items) {
+      if (status === 'failed') counts.set(`${name}: ${reason}`, (counts.get(`${name}: ${reason}`) ?? 0) + 1);
+    }
+  }
+  const sorted = [...counts].sort((a, b) => b[1] - a[1]).map(([text, count]) => `${count}× ${text}`);
+  return sorted.length <= most ? sorted : [...sorted.slice(0, most), `and ${sorted.length - most} more reasons`];
+}
+
 function kindsOf(rows: readonly Row[], of: (cell: RecordCell) => readonly string[]): string[] {
   return [...new Set(rows.flatMap((row) => of(row.cell)))].sort();
 }

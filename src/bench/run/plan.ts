@@ -183,7 +183,7 @@ function fittingFps(videos: readonly BenchVideo[], { candidates }: RunRequest, l
 
 /** Of the prompt, its marks, and an answer: short, as prompts ask for, whatever the limit. */
 function charactersOf({ prompt, maxTokens }: BenchQuestion): number {
-  return prompt.length + 24 + 4 * Math.min(16, maxTokens);
+  return prompt.length + 32 + 4 * Math.min(8, maxTokens);
 }
 
 function refuseDuplicates(what: string, names: readonly string[]): void {

@@ -1,7 +1,7 @@
 // `thalweg bench`: from its flags to a plan, a run, and the files that it leaves.
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { atMiddle, comparisonMethods, firstSize, quickSize, runComparison } from '../../bench/comparison.ts';
 import type { Candidate } from '../../bench/contract.ts';
 import { measureRates, type MeasuredRates } from '../../bench/measure-rates.ts';
@@ -19,8 +19,10 @@ import { runBench, type RunOptions } from '../../bench/run/run.ts';
 import { loadSuites } from '../../bench/suite.ts';
 import { UserError } from '../../core/errors.ts';
 import { cacheFault, makeFolder } from '../../core/make-folder.ts';
+import { listAdapters, withAdapter } from '../../models/adapters.ts';
+import { openCheckpoint } from '../../models/checkpoint.ts';
 import { inspectModel } from '../../session/inspect-model.ts';
-import { cacheFolder } from '../../session/model-folder.ts';
+import { cacheFolder, findModel } from '../../session/model-folder.ts';
 import { openModel, type Model } from '../../session/model.ts';
 import type { RunContext } from '../command.ts';
 import { counted, milliseconds, table, thousands } from '../format.ts';
@@ -38,6 +40,7 @@ export interface BenchFlags extends JudgeFlags {
   readonly folder?: string;
   readonly method: readonly string[];
   readonly model: string;
+  readonly adapter: readonly string[];
   readonly precision?: 'float32' | 'w8a8' | 'w8' | 'w4';
   readonly quick?: boolean;
   readonly within: number;
@@ -62,20 +65,21 @@ const smallParameters = 50e6;
 export async function compare({ out, signal }: RunContext, flags: BenchFlags): Promise<void> {
   checkFlags(flags);
   const mocks = await loadMocks();
-  const names = flags.method.length > 0 ? flags.method : await comparisonMethods();
-  const real = names.filter((name) => !mocks.has(name));
   // Before a model is looked for, let alone loaded.
-  await Promise.all(real.map((name) => parseSetting(name)));
+  for (const name of flags.method) if (!mocks.has(name)) await parseSetting(name);
+  const adapters = await adaptersOf(flags, mocks);
+  const names = flags.method.length > 0 ? flags.method : await comparisonMethods(adapters.map(({ kind }) => kind));
+  const real = names.filter((name) => !mocks.has(name));
   if (flags.suite.length === 0 || flags.suite.some((name) => name.startsWith('world-'))) await makeFolder(cacheFolder(), cacheFault);
 
   await using opened = new AsyncDisposableStack();
-  const lanes = await openLanes(real.length > 0, flags, opened, { out, signal });
+  const lanes = await openLanes(real.length > 0, flags, adapters.map(({ name }) => name), opened, { out, signal });
   const capped = flags.budget.length > 0 && flags.budget[0]!.knob === 'memoryMiB';
   const candidates: Candidate[] = [
     ...names.flatMap((name) => mocks.get(name) ?? []),
     ...(real.length === 0
       ? []
-      : await methodCandidates(real, { models: lanes.models, memoryMiB: flags.memoryMib, ...(lanes.rates && { rates: lanes.rates }), ...(capped && { memoryMiBs: flags.budget.map(({ value }) => value) }) })),
+      : await methodCandidates(real, { models: lanes.models, adapted: lanes.adapted, memoryMiB: flags.memoryMib, ...(lanes.rates && { rates: lanes.rates }), ...(capped && { memoryMiBs: flags.budget.map(({ value }) => value) }) })),
   ];
   const request = requestOf(flags, candidates, capped, { out, signal });
   const plan = await makePlan(request, await loadSuites());
@@ -117,38 +121,60 @@ function checkFlags({ suite, quick, minutes, folder }: BenchFlags): void {
   if (folder !== undefined && suite.length === 0) throw new UserError('BAD_COMBINATION', { what: '--folder holds the files of a suite', todo: 'name the suite with --suite' });
 }
 
+interface NamedAdapter {
+  readonly name: string;
+  readonly kind: string;
+}
+
+/** The adapters that were named, or all that lie in the model's folder. */
+async function adaptersOf({ adapter, model, method }: BenchFlags, mocks: ReadonlyMap<string, unknown>): Promise<NamedAdapter[]> {
+  if (method.length > 0 && method.every((name) => mocks.has(name))) return [];
+  const checkpoint = await openCheckpoint(await findModel(model));
+  if (adapter.length > 0) return Promise.all(adapter.map(async (name) => ({ name, kind: (await withAdapter(checkpoint, name)).adapter!.kind })));
+  return (await listAdapters(checkpoint)).flatMap(({ name, kind }) => (kind === undefined ? [] : [{ name, kind }]));
+}
+
 interface Lanes {
   readonly models: readonly Model[];
+  /** By the adapter's name. */
+  readonly adapted: ReadonlyMap<string, readonly Model[]>;
   readonly parallel: number;
   /** Measured for a plan that is only shown. */
   readonly rates?: MeasuredRates;
 }
 
-async function openLanes(isNeeded: boolean, flags: BenchFlags, opened: AsyncDisposableStack, { out, signal }: RunContext): Promise<Lanes> {
-  if (!isNeeded) return { models: [], parallel: flags.parallel ?? 1 };
+async function openLanes(isNeeded: boolean, flags: BenchFlags, adapters: readonly string[], opened: AsyncDisposableStack, { out, signal }: RunContext): Promise<Lanes> {
+  if (!isNeeded) return { models: [], adapted: new Map(), parallel: flags.parallel ?? 1 };
   const { parameters } = await inspectModel(flags.model);
   const cores = availableParallelism();
   const parallel = flags.parallel ?? (parameters.total <= smallParameters ? cores : 1);
   out.progress(`opening ${flags.model}`);
-  const models: Model[] = [];
-  for (let lane = 0; lane < (flags.dryRun ? 1 : parallel); lane++) {
-    models.push(
-      opened.use(
-        await openModel({
-          model: flags.model,
-          // The same in every lane count that a run may be resumed with: sums differ with the number of threads.
-          threads: parameters.total <= smallParameters ? 1 : Math.max(1, Math.floor(cores / parallel)),
-          signal,
-          onProgress: ({ stage, done }) => out.progress(`${stage}: ${Math.round(done * 100)} %`),
-          ...(flags.precision && { precision: flags.precision }),
-        }),
-      ),
-    );
-  }
-  if (!flags.dryRun) return { models, parallel };
+  const open = async (adapter?: string): Promise<readonly Model[]> => {
+    const models: Model[] = [];
+    for (let lane = 0; lane < (flags.dryRun ? 1 : parallel); lane++) {
+      models.push(
+        opened.use(
+          await openModel({
+            model: flags.model,
+            // The same in every lane count that a run may be resumed with: sums differ with the number of threads.
+            threads: parameters.total <= smallParameters ? 1 : Math.max(1, Math.floor(cores / parallel)),
+            signal,
+            onProgress: ({ stage, done }) => out.progress(`${stage}: ${Math.round(done * 100)} %`),
+            ...(flags.precision && { precision: flags.precision }),
+            ...(adapter !== undefined && { adapter }),
+          }),
+        ),
+      );
+    }
+    return models;
+  };
+  const models = await open();
+  const adapted = new Map<string, readonly Model[]>();
+  for (const adapter of adapters) adapted.set(basename(adapter), await open(adapter));
+  if (!flags.dryRun) return { models, adapted, parallel };
   out.progress('measuring a frame, a question and the drawing of a clip');
   await using folder = await temporaryFolder('thalweg-rates-');
-  return { models, parallel, rates: await measureRates(models[0]!, folder.path, signal) };
+  return { models, adapted, parallel, rates: await measureRates(models[0]!, folder.path, signal) };
 }
 
 function requestOf(flags: BenchFlags, candidates: readonly Candidate[], capped: boolean, { out, signal }: RunContext): RunRequest {

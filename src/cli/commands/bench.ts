@@ -19,6 +19,7 @@ export default {
       .option('--folder <path>', 'where the annotation files and videos of an official suite are')
       .option('--method <name>', 'a method, a combination such as vision=dtd,memory=fifo:frames=32, or a mock (oracle, silent, first-option); repeatable (default: all methods)', gather, [])
       .addOption(new Option('-m, --model <folder|id>', 'the model that all methods run on').env('THALWEG_MODEL').default(builtInModel))
+      .option('--adapter <name>', "a memory adapter for the methods that need one; repeatable (default: all in the model's folder)", gather, [])
       .addOption(new Option('--precision <kind>', 'how weights and activations are stored (default: by the size of the model)').choices(['float32', 'w8a8', 'w8', 'w4']))
       .option('--quick', 'every method at one setting on a few short clips: minutes instead of hours')
       .option('--within <hours>', 'how long the comparison without a suite may take', positive, 2)
