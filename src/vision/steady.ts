@@ -30,12 +30,14 @@ export interface Steadier {
 }
 
 const still: Displacement = { x: 0, y: 0 };
-/** Pixels that are compared, in each direction. */
-const samples = 64;
+/** Pixels that are compared in each direction, at most; every fourth of a small picture. */
+const mostSamples = 64;
 /** Grey levels above which a difference counts no more: things that move by themselves do not decide. */
 const outlierLevels = 32;
 /** A still picture differs by less, in grey levels: no motion is looked for. */
 const stillLevels = 1;
+/** Pixels that the search goes from its best candidate. */
+const mostSteps = 4;
 /** A displacement has to explain so much of the difference at least. */
 const betterRatio = 0.85;
 
@@ -44,11 +46,11 @@ export function createSteadier({ widthPx, heightPx }: Pick<ImageSpec, 'widthPx' 
   const stride = widthPx * 3;
   let last = still;
   let moved = new Uint8Array();
-  const differences = new Int16Array((samples + 1) ** 2);
+  const [stepX, stepY] = [Math.max(4, widthPx / mostSamples), Math.max(4, heightPx / mostSamples)];
+  const differences = new Int16Array((mostSamples + 1) ** 2);
 
   /** Mean difference of green on a grid, with the picture moved back by (x, y); brightness that all share is left out. */
   function cost(now: Uint8Array, before: Uint8Array, { x, y }: Displacement): number {
-    const [stepX, stepY] = [Math.max(1, widthPx / samples), Math.max(1, heightPx / samples)];
     let total = 0;
     let count = 0;
     for (let row = stepY / 2; row < heightPx; row += stepY) {
@@ -65,7 +67,7 @@ export function createSteadier({ widthPx, heightPx }: Pick<ImageSpec, 'widthPx' 
     return count ? sum / count : Infinity;
   }
 
-  /** The best of the candidates, then of its neighbours as long as one is better. */
+  /** The best of the candidates, then of its neighbours as long as one is better. Where the first candidate is the best, that is that. */
   function search(now: Uint8Array, before: Uint8Array, candidates: readonly Displacement[]): { readonly at: Displacement; readonly cost: number } {
     const tried = new Map<string, number>();
     const costOf = (at: Displacement) => {
@@ -76,9 +78,9 @@ export function createSteadier({ widthPx, heightPx }: Pick<ImageSpec, 'widthPx' 
     };
     const best = (list: readonly Displacement[]) => list.reduce((a, b) => (costOf(b) < costOf(a) ? b : a));
     let at = best(candidates);
-    for (let step = 0; step < 2 * reachPx; step++) {
+    for (let step = 0; step < mostSteps && at !== candidates[0]; step++) {
       const next = best([at, ...[-1, 0, 1].flatMap((y) => [-1, 0, 1].map((x) => ({ x: at.x + x, y: at.y + y })))]);
-      if (next.x === at.x && next.y === at.y) break;
+      if (next === at) break;
       at = next;
     }
     return { at, cost: costOf(at) };

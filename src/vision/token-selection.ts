@@ -7,7 +7,7 @@ export const tokenOptions = {
   /** `new`: only tokens that carry something new go on, and the memory counts how long the others stand; `all`: every token of every frame. */
   tokens: z.enum(['new', 'all']).default('new'),
   /** 1 − cosine to the last token that went on from the same place, at which a recomputed token is new. 0: every recomputed token is. */
-  tokenThreshold: z.number().min(0).max(2).default(0.02),
+  tokenThreshold: z.number().min(0).max(2).default(0.01),
 };
 
 export type TokenOptions = z.output<z.ZodObject<typeof tokenOptions>>;

@@ -5,6 +5,7 @@ import { messageOf, UserError } from '../../core/errors.ts';
 import type { Session } from '../../index.ts';
 import { slotMapSvg } from '../../memory/slot-map.ts';
 import { duration, examples, run, type RunContext } from '../command.ts';
+import { createExplainer } from '../explain.ts';
 import { clock } from '../format.ts';
 import { createRounds } from '../rounds.ts';
 import { addStreamOptions, checkQuestions, generationOf, openFromFlags, type StreamFlags } from '../stream-options.ts';
@@ -15,6 +16,7 @@ interface WatchFlags extends StreamFlags {
   readonly ask: readonly string[];
   readonly every: number;
   readonly events?: boolean;
+  readonly explain?: string;
   readonly memoryMap?: string;
 }
 
@@ -25,24 +27,29 @@ export default {
       .option('--ask <question>', 'a question; repeatable', (question: string, before: readonly string[]) => [...before, question], [])
       .option('--every <time>', 'put a round of questions at the first frame after each such interval of media time, counted from the first frame; intervals that the stream jumps past make one round', duration, 10)
       .option('--events', 'print every frame too')
+      .option('--explain <file>', 'write a video in which the patches that were computed are framed in orange and the tokens that were kept in cyan; the rest is in shade')
       .option('--memory-map <file>', 'write a picture (SVG) of what each slot of the memory covers in time at the end, by layer and head')
       .action(
         run(async (context, address: string, flags: WatchFlags) => {
           const { out, signal } = context;
           checkQuestions(flags.ask);
-          await using session = await openFromFlags(address, flags, context);
+          await using explainer = flags.explain === undefined ? undefined : createExplainer(flags.explain, flags.fps);
+          await using session = await openFromFlags(address, flags, context, explainer && { onFrame: (frame) => explainer.frame(frame) });
+          if (explainer) session.subscribe((event) => event.kind === 'frame' && explainer.report(event));
           session.subscribe(watchProgress(out));
-          if (flags.events) session.subscribe((event) => event.kind === 'frame' && out.data(event, `${clock(event.timeSec)}  frame ${event.index}  ${event.pictureType}`));
+          if (flags.events) session.subscribe((event) => event.kind === 'frame' && out.data({ ...event, explained: undefined }, `${clock(event.timeSec)}  frame ${event.index}  ${event.pictureType}`));
           await askInRounds(session, flags, context).catch((error: unknown) => {
             if (!signal.aborted) throw error; // What was watched until the interrupt is still summed up.
           });
           const summary = await session.stop();
           if (flags.memoryMap !== undefined) await writeMap(flags.memoryMap, session);
+          await explainer?.close();
           out.data({ kind: 'summary', ...summary }, `\n${summaryText(summary)}`);
         }),
       );
     examples(command, [
       'thalweg watch rtsp://camera.local/1 --ask "Who is at the door?" --every 10s --model HuggingFaceTB/SmolVLM-256M-Instruct',
+      'thalweg watch street.mp4 --fps 5 --explain street-explained.mp4',
       'thalweg watch street.mp4 --realtime --fps 2 --events --json --model ./my-checkpoint',
     ]);
   },
