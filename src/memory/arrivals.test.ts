@@ -67,6 +67,16 @@ describe('counts', () => {
     expect([...memory.store.head(0, 1).tokens.subarray(0, 6)]).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
+  test('places whose last token was dropped are named, so that they can be shown again', async () => {
+    using memory = await Memory.open(spec, { method: 'fifo', options: { frames: 1 } });
+    const shown = (source: number, firstPlace: number): Piece => ({ kind: 'ids', ids: [1, 2], origin: { kind: 'visual', source, timeSec: source, firstPlace } });
+    await decoder.prefill(memory, [shown(0, 0)], { logits: 'none' });
+    expect([...memory.standOn(Int32Array.of(0, 1))]).toEqual([]);
+    await decoder.prefill(memory, [shown(1, 1)], { logits: 'none' });
+    expect([...memory.standOn(Int32Array.of(0, 1, 2))]).toEqual([0]);
+    expect([...memory.store.head(0, 0).tokens.subarray(0, 2)]).toEqual([2, 2]);
+  });
+
   test('the newest token of a place stands on; a saved memory weighs it alike', async () => {
     using memory = await dense();
     await play(decoder, memory, 0, 3);
