@@ -175,7 +175,7 @@ describe('router', () => {
 });
 
 test('a decision that is none is an error', () => {
-  const broken = defineGateMethod({ ...everyFrame, open: () => ({ decide: () => ({ path: 'full', reason: 'every', score: NaN }) }) });
+  const broken = defineGateMethod({ ...difference, open: () => ({ decide: () => ({ path: 'full', reason: 'every', score: NaN }) }) });
   const gate = new FrameGate(broken, {}, context);
   watch(gate, [picture(0)]);
   expect(() => gate.decide(picture(1))).toThrow(/decided for something else/);

@@ -98,7 +98,7 @@ export interface GateContext {
 export interface GateMethod<O extends object = Readonly<Record<string, unknown>>> extends MethodInfo {
   /** Options with their defaults; an empty object must parse. */
   readonly options: z.ZodType<O>;
-  /** Absent: lets every frame through. */
+  /** Absent: lets every frame through; the method is not asked. */
   readonly budget?: GateBudget<O>;
   /** A frame skipped as `still` shows what the last encoded one shows: the memory counts how long that one stands. */
   readonly runLengths?: true;

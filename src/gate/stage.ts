@@ -17,11 +17,17 @@ export class FrameGate {
   readonly #method: GateMethodStream;
   readonly #runLengths: boolean;
   #isDemanded = false;
+  /** A method that keeps everything is not asked, and frames are not compared for it. */
+  readonly #keepsAll: boolean;
+  /** Size of the last frame of such a stream that reached the memory, as `width × height`; empty for none. */
+  #lastSize = '';
+  #size = '';
 
   /** @param options the method's own, checked here */
   constructor(method: GateMethod, options: Readonly<Record<string, unknown>>, context: GateContext) {
     this.#method = method.open(parseOptions(method.options, options, 'gate method'), context);
     this.#runLengths = method.runLengths === true;
+    this.#keepsAll = method.budget === undefined;
   }
 
   /**
@@ -31,9 +37,10 @@ export class FrameGate {
    * @throws UserError when the method's decision is none
    */
   decide(frame: Frame, most: GatePath = 'full'): GateDecision {
-    const view = this.#statistics.look(frame);
-    if (!view) return { path: 'full', reason: 'first', score: 1 };
-    const own = this.#method.decide(view);
+    this.#size = `${frame.widthPx} × ${frame.heightPx}`;
+    const view = this.#keepsAll ? undefined : this.#statistics.look(frame);
+    if (!view && !(this.#keepsAll && this.#size === this.#lastSize)) return { path: 'full', reason: 'first', score: 1 };
+    const own: GateDecision = view ? this.#method.decide(view) : { path: 'full', reason: 'every', score: 1 };
     const decision: GateDecision = this.#isDemanded && own.path === 'skip' ? { path: 'full', reason: 'refresh', score: own.score } : own;
     if (!gatePaths.includes(decision.path) || !Number.isFinite(decision.score)) {
       throw new UserError('GATE_DECISION', { what: 'a gate method decided for something else', got: JSON.stringify(decision), expected: `a path (${gatePaths.join(', ')}) and a finite score` });
@@ -43,7 +50,8 @@ export class FrameGate {
 
   /** The frame has gone that way; or it failed, and what was encoded never reached the memory. */
   settle(outcome: GatePath | 'failed'): void {
-    if (outcome === 'failed') this.#statistics.forget();
+    if (this.#keepsAll) this.#lastSize = outcome === 'failed' ? '' : this.#size;
+    else if (outcome === 'failed') this.#statistics.forget();
     else this.#statistics.settle(outcome);
     if (outcome !== 'skip') this.#isDemanded = false;
   }
