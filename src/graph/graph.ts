@@ -148,7 +148,13 @@ export class Graph {
 
   /** The ONNX model: IR version 10, opset 21, `com.microsoft` 1. */
   encode(): Uint8Array {
-    const aliases = this.outputs.map(({ name, value }) => ({ input: [value.name], output: [name], name: `output ${name}`, opType: 'Identity', attribute: [], domain: '' }));
+    // A node writes straight into the output that is named after its result; only further names, and those of inputs and constants, take a copy.
+    const named = new Map<Value, string>();
+    for (const { name, value } of this.outputs) if (value.node && !named.has(value) && !this.#names.has(name)) named.set(value, name);
+    const nameOf = (value: Value) => named.get(value) ?? value.name;
+    const aliases = this.outputs
+      .filter(({ name, value }) => nameOf(value) !== name)
+      .map(({ name, value }) => ({ input: [nameOf(value)], output: [name], name: `output ${name}`, opType: 'Identity', attribute: [], domain: '' }));
     return encodeModel({
       irVersion: 10,
       producerName: 'thalweg',
@@ -160,8 +166,8 @@ export class Graph {
         name: this.name,
         node: [
           ...this.nodes.map((node, index) => ({
-            input: node.inputs.map((input) => input?.name ?? ''),
-            output: node.outputs.map((output) => output.name),
+            input: node.inputs.map((input) => (input ? nameOf(input) : '')),
+            output: node.outputs.map(nameOf),
             name: `${index} ${node.type}`,
             opType: node.type,
             domain: node.domain,

@@ -141,15 +141,26 @@ function quantizeInput(x: Value): QuantizedInput {
   return quantized;
 }
 
+/** Whether layers over one input can be one product: all of one row format, with or without bias alike. */
+function joinable(layers: readonly PackedLinear[]): layers is readonly RowsLinear[] {
+  const [first] = layers;
+  return layers.every(({ format, bias }) => (format === 'rows7' || format === 'rows8') && format === first!.format && (bias === undefined) === (first!.bias === undefined));
+}
+
 /**
  * Several layers over one input. Those of one row format become one product: fewer and larger operators, and the same numbers.
  * @returns float32 [T, out] of each
  */
 export function linears(x: Value, layers: readonly PackedLinear[]): readonly Value[] {
-  const [first] = layers;
-  const joined = layers.filter((layer): layer is RowsLinear => (layer.format === 'rows7' || layer.format === 'rows8') && layer.format === first!.format);
-  if (joined.length < layers.length || joined.some(({ bias }) => (bias === undefined) !== (first!.bias === undefined))) return layers.map((layer) => linear(x, layer));
-  return split(rowsProduct(x, joined), joined.map((layer) => linearWidths(layer).outWidth), 1);
+  return joinable(layers) ? split(rowsProduct(x, layers), layers.map((layer) => linearWidths(layer).outWidth), 1) : layers.map((layer) => linear(x, layer));
+}
+
+/**
+ * The same with the results side by side.
+ * @returns float32 [T, sum of out]
+ */
+export function joinedLinears(x: Value, layers: readonly PackedLinear[]): Value {
+  return joinable(layers) ? rowsProduct(x, layers) : concat(layers.map((layer) => linear(x, layer)), 1);
 }
 
 function rowsLinear(x: Value, packed: RowsLinear): Value {

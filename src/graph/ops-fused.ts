@@ -27,3 +27,16 @@ export function fusedMatmul(a: Value, b: Value, { transA = false, transB = false
 export function rotaryEmbedding(x: Value, positions: Value, cos: Value, sin: Value): Value {
   return single('RotaryEmbedding', [x, positions, cos, sin], x.shape, { interleaved: int(0) }, x.dtype, 'com.microsoft');
 }
+
+/**
+ * A residual sum and its root-mean-square normalisation over the last axis.
+ * @param x float32 [T, E]
+ * @param added float32 [T, E]
+ * @param scale float32 [E]
+ */
+export function addRmsNorm(x: Value, added: Value, scale: Value, epsilon: number): { readonly sum: Value; readonly normed: Value } {
+  const like = { dtype: x.dtype, shape: x.shape };
+  // The second and third outputs are statistics that only training asks for.
+  const [normed, , , sum] = x.graph.node('SkipSimplifiedLayerNormalization', [x, added, scale], [like, like, like, like], { attributes: { epsilon: float(epsilon) }, domain: 'com.microsoft' });
+  return { sum: sum!, normed: normed! };
+}

@@ -11,6 +11,8 @@ export interface ChunkTensors {
   queries(index: number): Tensor;
   /** float32 [T · Q/H, D]: the part of `queries(index)` that one KV head answers. */
   headQueries(index: number, kvHead: number): Tensor;
+  /** float32 [1, H, T · Q/H, D]: all queries, those of a KV head together. */
+  readonly groupedQueries: Tensor;
   readonly keys: Tensor;
   readonly values: Tensor;
   readonly rawKeys: Tensor | undefined;
@@ -67,6 +69,7 @@ export class ChunkBuffers {
         hidden: (index) => hiddenTensors[Math.max(0, index - 1) & 1]!,
         queries: (index) => queryTensors[index & 1]!,
         headQueries: (index, kvHead) => byHead[index & 1]![kvHead]!,
+        groupedQueries: new Tensor('float32', queries[1].subarray(0, count * queryWidth), [1, kvHeads, count * group, headWidth]),
         keys: new Tensor('float32', data.keys.subarray(0, count * keyWidth), [1, count, keyWidth]),
         values: tensor(data.values, keyWidth),
         rawKeys: data.rawKeys && tensor(data.rawKeys, keyWidth),

@@ -4,10 +4,11 @@ import type { DecoderSpec } from '../models/contract.ts';
 import type { PackedDecoder } from '../models/packed/contract.ts';
 import type { Stretch, TokenOrigin } from '../memory/contract.ts';
 import type { Memory } from '../memory/stage.ts';
-import { openOnnx, Tensor, type OnnxModel } from '../runtime/onnx.ts';
-import { AttentionBias } from './attention-bias.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
-import { headGraph, layerGraph, type ExtraOutputs } from './layer-graph.ts';
+import type { ExtraOutputs } from './layer-graph.ts';
+import { LayeredPass } from './layered-pass.ts';
+import type { LogitRows, Pass } from './pass.ts';
+import { WholePass } from './whole-pass.ts';
 
 /** Tokens that follow each other: ids of text, or visual tokens as the projector made them. */
 export type Piece =
@@ -21,11 +22,13 @@ export interface DecoderOptions {
   readonly chunkTokens?: number;
   /** Extra outputs, for memory methods that need them. */
   readonly extra?: Partial<ExtraOutputs>;
+  /** Opens the graphs for memories that act between layers at once. Otherwise the first such memory opens them, beside the others. Default: where `extra` asks for something. */
+  readonly layered?: boolean;
 }
 
 export interface PrefillOptions {
   /** Rows of logits wanted: none (cheapest), the last token's, or every token's. Default `last`. */
-  readonly logits?: 'none' | 'last' | 'all';
+  readonly logits?: LogitRows;
   readonly signal?: AbortSignal;
 }
 
@@ -40,43 +43,38 @@ interface Chunk {
 export class Decoder implements AsyncDisposable {
   readonly spec: DecoderSpec;
   readonly #packed: PackedDecoder;
-  readonly #layers: readonly OnnxModel[];
-  readonly #head: OnnxModel;
   readonly #buffers: ChunkBuffers;
-  readonly #bias: AttentionBias;
   readonly #chunkTokens: number;
   readonly #extra: ExtraOutputs;
-  readonly #logits: Tensor;
+  readonly #openLayered: () => Promise<Pass>;
+  /** For memories that do nothing between layers. */
+  readonly #whole: Pass | undefined;
+  #layered: Pass | undefined;
   readonly #ids = [0];
   #busy = false;
   #closed = false;
 
-  private constructor(spec: DecoderSpec, packed: PackedDecoder, layers: readonly OnnxModel[], head: OnnxModel, chunkTokens: number, extra: ExtraOutputs) {
+  private constructor(spec: DecoderSpec, packed: PackedDecoder, buffers: ChunkBuffers, passes: { readonly whole: Pass | undefined; readonly layered: Pass | undefined }, openLayered: () => Promise<Pass>, chunkTokens: number, extra: ExtraOutputs) {
     this.spec = spec;
     this.#packed = packed;
-    this.#layers = layers;
-    this.#head = head;
     this.#chunkTokens = chunkTokens;
     this.#extra = extra;
-    this.#buffers = new ChunkBuffers(spec, chunkTokens, extra, packed.decisions?.kind);
-    this.#bias = new AttentionBias(spec);
-    this.#logits = new Tensor('float32', new Float32Array(spec.vocabulary), [1, spec.vocabulary]);
+    this.#buffers = buffers;
+    this.#whole = passes.whole;
+    this.#layered = passes.layered;
+    this.#openLayered = openLayered;
   }
 
   /** Builds the graphs and hands their weights to ONNX Runtime. */
-  static async open(spec: DecoderSpec, packed: PackedDecoder, { threads, chunkTokens = 128, extra }: DecoderOptions): Promise<Decoder> {
+  static async open(spec: DecoderSpec, packed: PackedDecoder, { threads, chunkTokens = 128, extra, layered }: DecoderOptions): Promise<Decoder> {
     if (!(Number.isInteger(chunkTokens) && chunkTokens > 0)) throw new UserError('CHUNK_TOKENS', { what: 'wrong chunk size', got: String(chunkTokens), expected: 'an integer above 0' });
     const outputs: ExtraOutputs = { attention: false, rawKeys: false, ...extra };
-    const open: OnnxModel[] = [];
-    try {
-      // One by one: a graph's bytes are gone before the next is built.
-      for (let i = 0; i <= spec.layers; i++) open.push(await openOnnx(layerGraph(spec, packed, i, outputs).encode(), { threads, arena: false }));
-      const head = await openOnnx(headGraph(spec, packed).encode(), { threads, arena: false });
-      return new Decoder(spec, packed, open, head, chunkTokens, outputs);
-    } catch (error) {
-      await Promise.all(open.map((model) => model[Symbol.asyncDispose]()));
-      throw error;
-    }
+    const buffers = new ChunkBuffers(spec, chunkTokens, outputs, packed.decisions?.kind);
+    const openLayered = () => LayeredPass.open(spec, packed, buffers, outputs, threads);
+    // What only graphs of single layers give.
+    const needsLayers = layered ?? (outputs.attention || outputs.rawKeys);
+    const passes = needsLayers || packed.decisions ? { whole: undefined, layered: await openLayered() } : { whole: await WholePass.open(spec, packed, buffers, threads), layered: undefined };
+    return new Decoder(spec, packed, buffers, passes, openLayered, chunkTokens, outputs);
   }
 
   /**
@@ -123,7 +121,8 @@ export class Decoder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.all([...this.#layers, this.#head].map((model) => model[Symbol.asyncDispose]()));
+    await this.#whole?.[Symbol.asyncDispose]();
+    await this.#layered?.[Symbol.asyncDispose]();
   }
 
   #enter(memory: Memory): void {
@@ -146,83 +145,18 @@ export class Decoder implements AsyncDisposable {
     }
   }
 
-  async #run(memory: Memory, stretches: readonly Stretch[], count: number, logits: 'none' | 'last' | 'all', signal: AbortSignal | undefined): Promise<Float32Array | undefined> {
+  async #run(memory: Memory, stretches: readonly Stretch[], count: number, logits: LogitRows, signal: AbortSignal | undefined): Promise<Float32Array | undefined> {
     signal?.throwIfAborted();
-    const { layers, kvHeads } = this.spec;
+    const pass = this.#whole && !memory.actsBetweenLayers ? this.#whole : (this.#layered ??= await this.#openLayered());
     memory.begin(stretches);
     try {
       const buffers = this.#buffers.of(count);
       memory.rotations(buffers.cosData, buffers.sinData);
-      this.#bias.begin(count);
-      const received = memory.needs.includes('attention') ? new Array<Float32Array>(layers * kvHeads) : undefined;
-      // The last layer's queries are of use only where logits are wanted; its keys and values always.
-      const last = logits === 'none' && !received ? layers - 1 : layers;
-      for (let i = 0; i <= last; i++) {
-        signal?.throwIfAborted();
-        const feeds: Record<string, Tensor> = { x: buffers.hidden(i) };
-        const into: Record<string, Tensor> = {};
-        if (i > 0) {
-          for (let h = 0; h < kvHeads; h++) feeds[names.queries[h]!] = buffers.headQueries(i, h);
-          this.#slots(memory, i - 1, feeds);
-          if (received) this.#receive(received, i - 1, feeds, into);
-          into['hidden'] = buffers.hidden(i + 1);
-        }
-        if (i < layers) {
-          feeds['cos'] = buffers.cos;
-          feeds['sin'] = buffers.sin;
-          into['queries'] = buffers.queries(i + 1);
-          into['keys'] = buffers.keys;
-          into['values'] = buffers.values;
-          if (buffers.rawKeys) into['rawKeys'] = buffers.rawKeys;
-          if (buffers.decisions) into['decisions'] = buffers.decisions;
-          if (buffers.importances) into['importances'] = buffers.importances;
-        }
-        await this.#layers[i]!.run(feeds, into);
-        if (i < layers) memory.write(i, buffers.made(i + 1));
-      }
-      const hidden = buffers.hidden(layers + 1);
-      const result = logits === 'none' ? undefined : await this.#scores(hidden, count, logits);
-      memory.end(received && (({ layer, kvHead }) => received[layer * kvHeads + kvHead]!));
-      return result;
+      return await pass.run(memory, count, logits, signal);
     } catch (error) {
       memory.abort();
       throw error;
     }
-  }
-
-  /** What the heads of a layer look at, as graph inputs. */
-  #slots(memory: Memory, layer: number, feeds: Record<string, Tensor>): void {
-    const { kvHeads, headWidth } = this.spec;
-    for (let h = 0; h < kvHeads; h++) {
-      const look = memory.look(layer, h);
-      const { keys, values, length } = look.slots;
-      const dims = [length, headWidth];
-      feeds[names.keys[h]!] = new Tensor('float32', keys.subarray(0, length * headWidth), dims);
-      feeds[names.values[h]!] = new Tensor('float32', values.subarray(0, length * headWidth), dims);
-      feeds[names.bias[h]!] = this.#bias.of(h, look);
-    }
-  }
-
-  /** Room for the attention that the slots of a layer receive. */
-  #receive(received: Float32Array[], layer: number, feeds: Record<string, Tensor>, into: Record<string, Tensor>): void {
-    for (let h = 0; h < this.spec.kvHeads; h++) {
-      const slots = feeds[names.keys[h]!]!.dims[0]!;
-      const data = new Float32Array(slots);
-      received[layer * this.spec.kvHeads + h] = data;
-      into[`attention${h}`] = new Tensor('float32', data, [slots]);
-    }
-  }
-
-  async #scores(hidden: Tensor, count: number, rows: 'last' | 'all'): Promise<Float32Array> {
-    const { width, vocabulary } = this.spec;
-    if (rows === 'all') {
-      const logits = new Float32Array(count * vocabulary);
-      await this.#head.run({ x: hidden }, { logits: new Tensor('float32', logits, [count, vocabulary]) });
-      return logits;
-    }
-    const x = count === 1 ? hidden : new Tensor('float32', (hidden.data as Float32Array).subarray((count - 1) * width, count * width), [1, width]);
-    await this.#head.run({ x }, { logits: this.#logits });
-    return this.#logits.data as Float32Array;
   }
 
   /** Cuts pieces into chunks; where the memory acts at frames, a frame begins a chunk. */
@@ -260,14 +194,6 @@ export class Decoder implements AsyncDisposable {
     }
   }
 }
-
-/** Names of graph inputs by head, made once. */
-const names = {
-  queries: Array.from({ length: 256 }, (_, h) => `queries${h}`),
-  keys: Array.from({ length: 256 }, (_, h) => `keys${h}`),
-  values: Array.from({ length: 256 }, (_, h) => `values${h}`),
-  bias: Array.from({ length: 256 }, (_, h) => `bias${h}`),
-};
 
 /** The origin of what follows the first `from` tokens. */
 function originAt(origin: TokenOrigin, from: number): TokenOrigin {
