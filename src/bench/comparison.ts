@@ -10,7 +10,7 @@ import { loadSuites } from './suite.ts';
 export const worldSuites = ['world-stream', 'world-caption', 'world-ego'] as const;
 
 /** Videos of every row before the main rows get more, and the most that a main row gets. */
-const firstSizes: Readonly<Record<string, number>> = { 'world-stream': 36, 'world-caption': 48, 'world-ego': 16 };
+const firstSizes: Readonly<Record<string, number>> = { 'world-stream': 36, 'world-caption': 48, 'world-ego': 24 };
 const largestSize = 3000;
 const quickSizes: Readonly<Record<string, number>> = { 'world-stream': 2, 'world-caption': 2, 'world-ego': 1 };
 

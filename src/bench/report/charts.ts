@@ -52,6 +52,7 @@ export function qualityCharts(view: SuiteView, styles: Styles): string[] {
         xLabel: '× baseline (left is cheaper)',
         yLabel: `${figure.name}${figure.unit}`,
         isLogX: true,
+        ...(figure.unit === ' %' && { mostY: 100 }),
         formatX: (value) => (value >= 1 ? `${value}` : `1/${Math.round(1 / value)}`),
         series,
         lines: chance,

@@ -26,6 +26,8 @@ export interface Chart {
   readonly series: readonly ChartSeries[];
   readonly formatX?: (value: number) => string;
   readonly formatY?: (value: number) => string;
+  /** y cannot be larger: the axis ends there. */
+  readonly mostY?: number;
   /** Horizontal reference lines: chance, the baseline. */
   readonly lines?: readonly { readonly y: number; readonly label: string }[];
 }
@@ -49,7 +51,7 @@ export function chartSvg(chart: Chart): string {
     chart.isLogX ?? false,
     chart.isTimeX ? 60 : 10,
   );
-  const y = axis([...points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y]), ...(chart.lines ?? []).map((line) => line.y)], false);
+  const y = axis([...points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y]), ...(chart.lines ?? []).map((line) => line.y)], false, 10, chart.mostY);
   const px = (value: number) => round(margin.left + x.place(value) * plotWidth);
   const py = (value: number) => round(margin.top + (1 - y.place(value)) * plotHeight);
   const parts = [
@@ -116,7 +118,7 @@ interface Axis {
   place(value: number): number;
 }
 
-function axis(values: readonly number[], isLog: boolean, base = 10): Axis {
+function axis(values: readonly number[], isLog: boolean, base = 10, most = Infinity): Axis {
   const low = Math.min(...values);
   const high = Math.max(...values);
   if (isLog && low > 0) {
@@ -133,8 +135,8 @@ function axis(values: readonly number[], isLog: boolean, base = 10): Axis {
   const factors = base === 60 ? [1, 2, 5, 10, 15, 30, 60] : [1, 2, 2.5, 5, 10];
   const step = factors.map((factor) => factor * power).find((one) => one >= rough) ?? power * base;
   const from = low >= 0 && low < span * 0.3 ? 0 : Math.floor((low - span * 0.04) / step) * step;
-  const to = Math.ceil((high + span * 0.04) / step) * step;
-  const ticks = Array.from({ length: Math.round((to - from) / step) + 1 }, (_, index) => from + index * step);
+  const to = Math.min(most, Math.ceil((high + span * 0.04) / step) * step);
+  const ticks = Array.from({ length: Math.floor((to - from) / step + 1e-9) + 1 }, (_, index) => from + index * step);
   return { ticks, place: (value) => (value - from) / (to - from) };
 }
 

@@ -18,12 +18,13 @@ const fewestVideos = 20;
 /** @param margin in the unit of the difference: 0.01 for one point of accuracy given as a share */
 export function nonInferiority(difference: PairedDifference, margin: number): NonInferiority {
   const isEnough = difference.clusters >= fewestVideos;
-  if (isEnough && difference.low > -margin) return { margin, verdict: 'yes' };
-  if (isEnough && difference.high < -margin) return { margin, verdict: 'no' };
+  const verdict = difference.low > -margin ? 'yes' : difference.high < -margin ? 'no' : undefined;
+  if (isEnough && verdict) return { margin, verdict };
   // Standard error shrinks with the root of the number of videos; the spread between videos is taken from this sample.
   const factor = difference.isDegenerate ? exactVideos(difference, margin) / difference.clusters : ((powerZ * difference.standardError) / margin) ** 2;
   const least = isEnough ? 0 : fewestVideos / difference.clusters;
-  const grow = (count: number) => Math.max(count + 1, Math.ceil(count * Math.max(factor, least)));
+  // What looks clear needs no more than enough videos to be believed.
+  const grow = (count: number) => Math.max(count + 1, Math.ceil(count * (verdict ? least : Math.max(factor, least))));
   return { margin, verdict: 'undecided', required: { questions: grow(difference.pairs), videos: grow(difference.clusters) } };
 }
 

@@ -110,8 +110,10 @@ describe('non-inferiority', () => {
 
   test('a handful of videos decides nothing, however clear it looks', () => {
     const few = { ...base, clusters: 3, pairs: 12 };
-    expect(nonInferiority({ ...few, estimate: 0.1, low: 0.05, high: 0.2 }, 0.01)).toEqual({ margin: 0.01, verdict: 'undecided', required: { questions: 95, videos: 24 } });
-    expect(nonInferiority({ ...few, estimate: -0.3, low: -0.4, high: -0.2, standardError: 0.0001 }, 0.01)).toEqual({ margin: 0.01, verdict: 'undecided', required: { questions: 80, videos: 20 } });
+    expect(nonInferiority({ ...few, estimate: 0.1, low: 0.05, high: 0.2 }, 0.01)).toEqual({ margin: 0.01, verdict: 'undecided', required: { questions: 80, videos: 20 } });
+    expect(nonInferiority({ ...few, estimate: -0.3, low: -0.4, high: -0.2 }, 0.01)).toEqual({ margin: 0.01, verdict: 'undecided', required: { questions: 80, videos: 20 } });
+    // 7.84888 · (0.02 / 0.01)² = 31.4 times as many.
+    expect(nonInferiority({ ...few, estimate: 0, low: -0.2, high: 0.2, standardError: 0.02 }, 0.01)).toEqual({ margin: 0.01, verdict: 'undecided', required: { questions: 377, videos: 95 } });
   });
 
   test('without any difference 368 videos decide a margin of one point', () => {
