@@ -2,6 +2,7 @@
 import type { KvStore } from './kv-store.ts';
 import { slotKinds, type SlotKind } from './slots.ts';
 
+/** What one slot stands for. */
 export interface SlotCoverage {
   readonly kind: SlotKind;
   /** Media time of the first and the latest of its tokens. */
@@ -11,6 +12,7 @@ export interface SlotCoverage {
   readonly tokens: number;
 }
 
+/** The slots of one KV head of one layer. */
 export interface HeadCoverage {
   readonly layer: number;
   readonly kvHead: number;
