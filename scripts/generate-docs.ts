@@ -26,7 +26,7 @@ if (process.argv.includes('--check')) {
 }
 
 async function methods(): Promise<string> {
-  const rows = (await listMethods()).map(({ stage, name, budget, summary }) => `| ${stage} | \`${name}\` | ${budget ? `${budget.kind}, by \`${budget.knob}\`` : 'keeps all'} | ${summary} |`);
+  const rows = (await listMethods()).map(({ stage, name, budget, adapter, summary }) => `| ${stage} | \`${name}\` | ${budget ? `${budget.kind}, by \`${budget.knob}\`` : adapter ? `by its ${adapter} adapter` : 'keeps all'} | ${summary} |`);
   return ['| stage | method | budget | what it does |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 

@@ -6,7 +6,9 @@ import { methodsOf, presets, stageNames, type StageName } from './presets.ts';
 export interface ListedMethod extends MethodInfo {
   readonly stage: StageName;
   readonly name: string;
-  /** What sets how much it keeps; absent where it keeps everything. */
+  /** The kind of memory adapter that it needs: that decides how much is kept. */
+  readonly adapter?: 'dmc' | 'dms';
+  /** What sets how much it keeps; absent where it keeps everything, or an adapter decides. */
   readonly budget?: { readonly kind: 'fixed' | 'adaptive'; readonly knob: string };
 }
 
@@ -14,8 +16,8 @@ export interface ListedMethod extends MethodInfo {
 export async function listMethods(): Promise<ListedMethod[]> {
   const listed: ListedMethod[] = [];
   for (const stage of stageNames) {
-    for (const [name, { summary, source, budget }] of await methodsOf(stage)) {
-      listed.push({ stage, name, summary, source, ...(budget && { budget: { kind: budget.kind, knob: budget.knob } }) });
+    for (const [name, { summary, source, budget, adapter }] of await methodsOf(stage)) {
+      listed.push({ stage, name, summary, source, ...(adapter && { adapter }), ...(budget && { budget: { kind: budget.kind, knob: budget.knob } }) });
     }
   }
   return listed;

@@ -56,6 +56,8 @@ export const presets: Readonly<Record<'thalweg' | 'dense', Preset>> = {
 export interface StageMethod extends MethodInfo {
   readonly options: z.ZodType;
   readonly budget?: { readonly kind: 'fixed' | 'adaptive'; readonly knob: string; readonly sweep: readonly number[] };
+  /** The kind of memory adapter that it needs. */
+  readonly adapter?: 'dmc' | 'dms';
 }
 
 /**

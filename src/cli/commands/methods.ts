@@ -16,7 +16,7 @@ export default {
           const presets = listPresets();
           const columns = terminalColumns();
           const presetRows = presets.map(({ name, stages: { gate, vision, memory }, summary }) => [name, `${gate}, ${vision}, ${memory}`, summary]);
-          const methodRows = methods.map(({ stage, name, budget, summary }) => [stage, name, budget ? `${budget.kind}: ${budget.knob}` : 'all', summary]);
+          const methodRows = methods.map(({ stage, name, budget, adapter, summary }) => [stage, name, budget ? `${budget.kind}: ${budget.knob}` : adapter ? `${adapter} adapter` : 'all', summary]);
           out.data(
             { presets, methods },
             [table([['preset', 'gate, vision, memory', 'what it does'], ...presetRows], columns), '', table([['stage', 'method', 'budget', 'what it does'], ...methodRows], columns)].join('\n'),
