@@ -240,7 +240,7 @@ function table(records: readonly ClipRecord[], machine: string): string {
     record.settings.map(({ setting, patchesPerFrame, workRatio, timeRatio, cpuRatio, selectShare, tokensPerFrame, cosine, wholeClipPatchesPerFrame }) =>
       [
         '',
-        record.file,
+        `${record.file}, ${record.frames} frames from ${record.startSec} s`,
         setting.replaceAll(':', ', ').replaceAll('=', ' '),
         `${patchesPerFrame.toFixed(0)} of ${record.patches}`,
         wholeClipPatchesPerFrame === undefined ? '–' : wholeClipPatchesPerFrame.toFixed(0),
