@@ -193,8 +193,9 @@ describe('thalweg', () => {
   });
 
   it('lists methods', async () => {
-    const [{ methods }] = documents((await thalweg(['methods', '--json'])).out) as [{ methods: { stage: string; name: string }[] }];
-    expect(methods.map(({ stage, name }) => `${stage}/${name}`)).toEqual(expect.arrayContaining(['memory/dense', 'memory/fifo', 'memory/uniform', 'vision/all']));
+    const [{ methods, presets }] = documents((await thalweg(['methods', '--json'])).out) as [{ methods: { stage: string; name: string }[]; presets: { name: string }[] }];
+    expect(presets.map(({ name }) => name)).toEqual(['thalweg', 'dense']);
+    expect(methods.map(({ stage, name }) => `${stage}/${name}`)).toEqual(expect.arrayContaining(['gate/every-frame', 'gate/router', 'memory/dense', 'memory/fifo', 'memory/uniform', 'vision/all', 'vision/router']));
   });
 
   it('finds this installation well', async () => {
@@ -215,7 +216,7 @@ describe('thalweg', () => {
     ['a missing video', () => withModel('ask', join(folder, 'absent.mp4'), 'What?'), /absent\.mp4/],
     ['a video that is none', () => withModel('ask', join(model, 'config.json'), 'What?'), /config\.json/],
     ['a missing model', () => ['ask', video, 'What?', '--model', 'no/model'], /thalweg pull no\/model/],
-    ['an unknown method', () => withModel('ask', video, 'What?', '--memory', 'elephant'), /one of dense, fifo, /],
+    ['an unknown method', () => withModel('ask', video, 'What?', '--memory', 'elephant'), /one of dense, .*fifo, /],
     ['a wrong option of a method', () => withModel('ask', video, 'What?', '--memory-option', 'framez=3'), /framez/],
     ['a memory that holds nothing', () => withModel('ask', video, 'What?', '--memory', 'dense', '--memory-mib', '0.01'), /memory/],
     ['an empty question', () => ['ask', 'absent.mp4', 'What?', ' ', '--model', 'no/model'], /a question is empty/],
