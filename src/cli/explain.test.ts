@@ -66,7 +66,7 @@ test('the video has a frame for each that was watched, at its time, and none for
       // The model takes the pixels of a frame away.
       const frame: Frame = { ...white, rgb: white.rgb.slice(), index, timeSec: 10 + index / 5, pictureType: 'P' };
       await explainer.frame(frame);
-      structuredClone(frame.rgb.buffer, { transfer: [frame.rgb.buffer] });
+      structuredClone(frame.rgb, { transfer: [frame.rgb.buffer as ArrayBuffer] });
       if (index !== 7) explainer.report(report(index, { patches: [index % 16], tokens: [] }));
     }
     await explainer.close();
