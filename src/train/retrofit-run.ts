@@ -13,6 +13,7 @@ import type { RetrofitRecipe } from './retrofit.ts';
 import { checkRecipe, retrofit, retrofitRecipe } from './retrofit.ts';
 import { openSelfTextData } from './retrofit-text.ts';
 
+/** What to retrofit, into what, and on how much; what is not given is set as it suits the model. */
 export interface RetrofitRunOptions extends Pick<RetrofitRecipe, 'kind' | 'ratio' | 'steps'>, Partial<Omit<RetrofitRecipe, 'kind' | 'ratio' | 'steps'>> {
   /** A checkpoint folder, a llama2.c file, or the name of a pulled model. */
   readonly model: string;
@@ -34,11 +35,13 @@ export interface RetrofitRunOptions extends Pick<RetrofitRecipe, 'kind' | 'ratio
   readonly onProgress?: (progress: RetrofitProgress) => void;
 }
 
+/** How far a retrofit is. */
 export type RetrofitProgress =
   /** Texts that the model writes for its own training. */
   | { readonly kind: 'data'; readonly done: number; readonly total: number }
   | { readonly kind: 'step'; readonly phase: 'fade' | 'rise' | 'tune'; readonly step: number; readonly totalSteps: number; readonly leftSec: number; readonly figures: Readonly<Record<string, number>> };
 
+/** A finished retrofit. */
 export interface RetrofitRunResult {
   /** The adapter's folder. */
   readonly folder: string;
