@@ -1,28 +1,31 @@
 // The decoder of an engine: opened with no more outputs than its streams' memory methods need, and again when one needs more.
 import { Decoder, type DecoderOptions } from '../language/decoder.ts';
 import type { ExtraOutputs } from '../language/layer-graph.ts';
-import type { MemoryNeed } from '../memory/method.ts';
 import type { Memory } from '../memory/stage.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import type { PackedDecoder } from '../models/packed/contract.ts';
 
+/** What a decoder is opened for. */
+type Wanted = Required<Pick<DecoderOptions, 'layered'>> & { readonly extra: ExtraOutputs };
+
 /** Holds one open decoder at a time. */
 export class EngineDecoder implements AsyncDisposable {
-  readonly #open: (extra: ExtraOutputs) => Promise<Decoder>;
+  readonly #open: (wanted: Wanted) => Promise<Decoder>;
   #current: Decoder;
-  #extra: ExtraOutputs;
+  #wanted: Wanted;
 
-  private constructor(open: (extra: ExtraOutputs) => Promise<Decoder>, current: Decoder, extra: ExtraOutputs) {
+  private constructor(open: (wanted: Wanted) => Promise<Decoder>, current: Decoder, wanted: Wanted) {
     this.#open = open;
     this.#current = current;
-    this.#extra = extra;
+    this.#wanted = wanted;
   }
 
-  static async open(spec: DecoderSpec, packed: PackedDecoder, options: Omit<DecoderOptions, 'extra'>): Promise<EngineDecoder> {
-    const open = (extra: ExtraOutputs) => Decoder.open(spec, packed, { ...options, extra });
+  static async open(spec: DecoderSpec, packed: PackedDecoder, options: Omit<DecoderOptions, 'extra' | 'layered'>): Promise<EngineDecoder> {
+    const open = (wanted: Wanted) => Decoder.open(spec, packed, { ...options, ...wanted });
     // A model with a DMC adapter is there to be used with it.
-    const extra: ExtraOutputs = { attention: false, rawKeys: packed.decisions?.kind === 'dmc' };
-    return new EngineDecoder(open, await open(extra), extra);
+    const dmc = packed.decisions?.kind === 'dmc';
+    const wanted: Wanted = { extra: { attention: false, rawKeys: dmc }, layered: packed.decisions !== undefined };
+    return new EngineDecoder(open, await open(wanted), wanted);
   }
 
   /** Valid until the next `provide`. */
@@ -35,17 +38,21 @@ export class EngineDecoder implements AsyncDisposable {
    * @throws UserError when the method needs an adapter that the model was not opened with
    */
   async provide(memory: Memory): Promise<void> {
-    await this.#provide(memory.needs);
+    await this.#provide(memory);
     this.#current.check(memory);
   }
 
-  async #provide(needs: readonly MemoryNeed[]): Promise<void> {
-    const extra: ExtraOutputs = { attention: this.#extra.attention || needs.includes('attention'), rawKeys: this.#extra.rawKeys || needs.includes('raw-keys') };
-    if (extra.attention === this.#extra.attention && extra.rawKeys === this.#extra.rawKeys) return;
-    const opened = await this.#open(extra);
+  async #provide({ needs, actsBetweenLayers }: Memory): Promise<void> {
+    const { extra, layered } = this.#wanted;
+    const wanted: Wanted = {
+      extra: { attention: extra.attention || needs.includes('attention'), rawKeys: extra.rawKeys || needs.includes('raw-keys') },
+      layered: layered || actsBetweenLayers || needs.length > 0,
+    };
+    if (wanted.extra.attention === extra.attention && wanted.extra.rawKeys === extra.rawKeys && wanted.layered === layered) return;
+    const opened = await this.#open(wanted);
     const before = this.#current;
     this.#current = opened;
-    this.#extra = extra;
+    this.#wanted = wanted;
     await before[Symbol.asyncDispose]();
   }
 
