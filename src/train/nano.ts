@@ -96,7 +96,7 @@ export const nanoRecipe: NanoRecipe = {
   spokenTokens: 80,
   schedule: { kind: 'trapezoid', peak: 1.5e-3, warmupSteps: 300, decaySteps: 3000, finalShare: 0.03 },
   adamw: { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, maxGradientNorm: 1 },
-  groups: { matrix: { rateFactor: 1, weightDecay: 0.05 }, vector: { rateFactor: 1, weightDecay: 0 }, embedding: { rateFactor: 1, weightDecay: 0 } },
+  groups: { matrix: { kind: 'muon', rateFactor: 2, weightDecay: 0.025 }, vector: { rateFactor: 1, weightDecay: 0 }, embedding: { rateFactor: 1, weightDecay: 0 } },
   accumulation: 1,
   averageDecay: 0.999,
   auxiliaryWeight: 2,

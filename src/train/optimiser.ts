@@ -8,6 +8,8 @@ import type { Forward } from './step-graph.ts';
 import { accumulationGraph, stepGraph, updateGraph } from './step-graph.ts';
 
 export interface ParameterGroup {
+  /** `muon` is for matrices inside the network. Default: `adamw`. */
+  readonly kind?: 'adamw' | 'muon';
   /** Factor of the learning rate. */
   readonly rateFactor: number;
   readonly weightDecay: number;
@@ -40,7 +42,7 @@ const scalar = (value: number) => new Tensor('float32', Float32Array.of(value), 
 
 export function createOptimiser(store: ParameterStore, forward: (variant: string) => Forward, options: OptimiserOptions): Optimiser {
   const { specs } = store;
-  const names = { groups: Object.keys(options.groups), ...options.adamw };
+  const names = { groups: Object.fromEntries(Object.entries(options.groups).map(([name, { kind = 'adamw' }]) => [name, kind])), ...options.adamw };
   const models = new Map<string, OnnxModel>();
   const open = async (key: string, build: () => Uint8Array) => {
     const known = models.get(key);

@@ -6,6 +6,7 @@ import { Graph } from '../graph/graph.ts';
 import { add, identity, mul } from '../graph/ops.ts';
 import { adamw, clipFactor } from './adamw.ts';
 import type { AdamWOptions, StepScalars } from './adamw.ts';
+import { muon } from './muon.ts';
 import type { ParameterSpec } from './parameters.ts';
 import { feedNames } from './parameters.ts';
 
@@ -23,8 +24,8 @@ export interface Objective {
 export type Forward = (graph: Graph, weight: (name: string) => Value) => Objective;
 
 export interface StepOptions extends AdamWOptions {
-  /** Groups, in order: each has inputs `rate <group>` and `keep <group>`. */
-  readonly groups: readonly string[];
+  /** Rule of each group, in order: each has inputs `rate <group>` and `keep <group>`. */
+  readonly groups: Readonly<Record<string, 'adamw' | 'muon'>>;
 }
 
 const reserved = new Set(['loss', 'gradientNorm']);
@@ -54,7 +55,7 @@ export function evaluationGraph(name: string, specs: readonly ParameterSpec[], f
 /**
  * A whole step. Inputs: weights, moments, the scalars of `stepScalars`, the forward pass's own. Outputs: loss, metrics, `gradientNorm`, and
  * new weights and moments under the names of the old, with `next ` before. Outputs may be written over the inputs: the clip factor needs
- * every gradient, so no update begins before the last use of a weight, and updates are element-wise.
+ * every gradient, so no update begins before the last use of a weight, and updates are element-wise in weights and moments.
  */
 export function stepGraph(name: string, specs: readonly ParameterSpec[], forward: Forward, options: StepOptions): Graph {
   const { graph, weights, loss, trained } = begin(name, specs, forward);
@@ -92,16 +93,17 @@ function update(graph: Graph, specs: readonly ParameterSpec[], weights: Readonly
   const meanCorrection = graph.input('meanCorrection', 'float32', []);
   const rootCorrection = graph.input('rootCorrection', 'float32', []);
   const scalars = new Map<string, StepScalars>(
-    options.groups.map((group) => [group, { rate: graph.input(`rate ${group}`, 'float32', []), keep: graph.input(`keep ${group}`, 'float32', []), meanCorrection, rootCorrection }]),
+    Object.keys(options.groups).map((group) => [group, { rate: graph.input(`rate ${group}`, 'float32', []), keep: graph.input(`keep ${group}`, 'float32', []), meanCorrection, rootCorrection }]),
   );
   const { norm, factor } = clipFactor(slopes, options.maxGradientNorm);
   graph.output('gradientNorm', identity(norm));
   specs.forEach((spec, i) => {
     const group = scalars.get(spec.group);
-    if (!group) throw new UserError('PARAMETER_GROUP', { what: `parameter ${spec.name} belongs to no known group`, got: spec.group, expected: options.groups.join(', ') });
+    if (!group) throw new UserError('PARAMETER_GROUP', { what: `parameter ${spec.name} belongs to no known group`, got: spec.group, expected: Object.keys(options.groups).join(', ') });
     const mean = graph.input(feedNames.mean(spec.name), 'float32', spec.shape);
     const square = graph.input(feedNames.square(spec.name), 'float32', spec.shape);
-    const next = adamw(graph, { weight: weights.get(spec.name)!, mean, square }, slopes[i]!, factor, group, options);
+    const state = { weight: weights.get(spec.name)!, mean, square };
+    const next = options.groups[spec.group] === 'muon' ? { ...muon(state, slopes[i]!, factor, group), square: identity(square) } : adamw(graph, state, slopes[i]!, factor, group, options);
     graph.output(`next ${feedNames.weight(spec.name)}`, next.weight);
     graph.output(`next ${feedNames.mean(spec.name)}`, next.mean);
     graph.output(`next ${feedNames.square(spec.name)}`, next.square);
