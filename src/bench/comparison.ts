@@ -54,6 +54,7 @@ function isMainRow({ candidate, budget }: Pick<Cell, 'candidate' | 'budget'>, pr
   return mainMethods.includes(candidate.method) && (budget === null || (candidate.knob !== undefined && budget === middleOf(candidate.knob.values)));
 }
 
+/** A run, the time that all of it may take, and who is told of the sizes. */
 export interface ComparisonOptions extends RunOptions {
   /** All of it should take no longer, as far as the first videos tell. */
   readonly withinMs: number;

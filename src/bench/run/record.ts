@@ -196,6 +196,7 @@ export type BenchSummary = Omit<BenchRecord, 'suites' | 'cells' | 'missing'> & {
   readonly missing: number;
 };
 
+/** Leaves out single answers and the work of single videos. */
 export function summaryOf(record: BenchRecord): BenchSummary {
   return {
     ...record,
