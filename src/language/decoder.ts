@@ -39,6 +39,9 @@ interface Chunk {
   tokens: number;
 }
 
+/** Tokens that go through all layers in one run, at most: 512 at once took 350 MB for a moment at 500M. */
+const wholeTokens = 128;
+
 /** A decoder ready to run. One call at a time; any number of memories. */
 export class Decoder implements AsyncDisposable {
   readonly spec: DecoderSpec;
@@ -85,7 +88,8 @@ export class Decoder implements AsyncDisposable {
   async prefill(memory: Memory, pieces: readonly Piece[], options: PrefillOptions & { readonly logits: 'none' }): Promise<undefined>;
   async prefill(memory: Memory, pieces: readonly Piece[], options?: PrefillOptions & { readonly logits?: 'last' | 'all' }): Promise<Float32Array>;
   async prefill(memory: Memory, pieces: readonly Piece[], { logits = 'last', signal }: PrefillOptions = {}): Promise<Float32Array | undefined> {
-    const chunks = this.#chunks(pieces, memory.joinsFrames);
+    const limit = this.#whole && !memory.actsBetweenLayers ? Math.min(wholeTokens, this.#chunkTokens) : this.#chunkTokens;
+    const chunks = this.#chunks(pieces, memory.joinsFrames, limit);
     if (chunks.length === 0 && logits !== 'none') throw new UserError('NO_TOKENS', { what: 'no tokens to predict from', expected: 'at least one' });
     this.#enter(memory);
     try {
@@ -160,7 +164,7 @@ export class Decoder implements AsyncDisposable {
   }
 
   /** Cuts pieces into chunks; where the memory acts at frames, a frame begins a chunk. */
-  #chunks(pieces: readonly Piece[], joinsFrames: boolean): Chunk[] {
+  #chunks(pieces: readonly Piece[], joinsFrames: boolean, limit: number): Chunk[] {
     const chunks: Chunk[] = [];
     let chunk: Chunk | undefined;
     let frame = -1;
@@ -172,8 +176,8 @@ export class Decoder implements AsyncDisposable {
       if (!joinsFrames && ofFrame !== -1 && ofFrame !== frame) chunk = undefined;
       if (length > 0) frame = ofFrame;
       for (let from = 0; from < length; ) {
-        if (chunk === undefined || chunk.tokens === this.#chunkTokens) chunks.push((chunk = { stretches: [], parts: [], tokens: 0 }));
-        const count = Math.min(length - from, this.#chunkTokens - chunk.tokens);
+        if (chunk === undefined || chunk.tokens === limit) chunks.push((chunk = { stretches: [], parts: [], tokens: 0 }));
+        const count = Math.min(length - from, limit - chunk.tokens);
         chunk.stretches.push({ count, origin: originAt(origin, from) });
         chunk.parts.push({ piece, from, count });
         chunk.tokens += count;
