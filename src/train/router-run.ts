@@ -10,6 +10,7 @@ import { makeRouterSamples, type RouterEye } from './router-samples.ts';
 import { routerRecipe, trainRouter } from './router.ts';
 import { writeWhole } from './safetensors-writer.ts';
 
+/** Which checkpoint gets a router, from what it learns, and how long. */
 export interface RouterRunOptions {
   /** A checkpoint folder; it gets `router.json`. */
   readonly folder: string;
@@ -29,6 +30,7 @@ export interface RouterRunOptions {
   readonly onProgress?: (progress: { readonly stage: string; readonly done: number }) => void;
 }
 
+/** Where the router was written, and what is known of its training. */
 export interface RouterRunResult {
   readonly path: string;
   readonly trained: RouterFile['trained'];
