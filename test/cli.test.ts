@@ -112,8 +112,8 @@ describe('thalweg', () => {
   });
 
   it('looks through a vision method', async () => {
-    const whole = documents((await thalweg(withModel('watch', video, '--fps', '2', '--events', '--json'))).out);
-    const { status, out } = await thalweg(withModel('watch', video, '--fps', '2', '--vision', 'evs', '--vision-option', 'dropRatio=0.75', '--events', '--json'));
+    const whole = documents((await thalweg(withModel('watch', video, '--fps', '2', '--method', 'dense', '--events', '--json'))).out);
+    const { status, out } = await thalweg(withModel('watch', video, '--fps', '2', '--method', 'dense', '--vision', 'evs', '--vision-option', 'dropRatio=0.75', '--events', '--json'));
     expect(status).toBe(0);
     const tokens = (lines: Record<string, unknown>[]) => lines.reduce((sum, { kind, visualTokens }) => (kind === 'frame' ? sum + Number(visualTokens) : sum), 0);
     expect(tokens(documents(out))).toBeLessThan(tokens(whole) / 2);
