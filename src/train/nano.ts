@@ -85,12 +85,12 @@ export const nanoRecipe: NanoRecipe = {
   curriculum: [
     // What is where, before any word: the encoder alone, at an eighth of the cost a picture.
     { name: 'sight', steps: 600, frames: 1, stretches: 128, windows: 8, strides: [1], rows: 0, clips: 320 },
-    { name: 'single pictures', steps: 2500, frames: 1, stretches: 32, windows: 8, strides: [1], rows: 1, clips: 640 },
-    { name: 'moments', steps: 3000, frames: 4, stretches: 8, windows: 4, strides: [2, 1], rows: 4, clips: 960, selection: { now: 0.5 } },
-    { name: 'scenes', steps: 4000, frames: 16, stretches: 2, windows: 1, strides: [2, 2, 1], rows: 12, selection: { now: 0.3, past: 0.6 } },
-    { name: 'whole clips', steps: 3000, frames: 48, stretches: 1, windows: 1, strides: ['fit', 'fit', 1], rows: 16, selection: { now: 0.15, past: 0.5 } },
+    { name: 'single pictures', steps: 2500, frames: 1, stretches: 32, windows: 8, strides: [1], rows: 1, clips: 640, selection: { now: 0.3, squares: 0.7 } },
+    { name: 'moments', steps: 3000, frames: 4, stretches: 8, windows: 4, strides: [2, 1], rows: 4, clips: 960, selection: { now: 0.4, squares: 0.2 } },
+    { name: 'scenes', steps: 4000, frames: 16, stretches: 2, windows: 1, strides: [2, 2, 1], rows: 12, selection: { now: 0.3, squares: 0, past: 0.6 } },
+    { name: 'whole clips', steps: 3000, frames: 48, stretches: 1, windows: 1, strides: ['fit', 'fit', 1], rows: 16, selection: { now: 0.15, squares: 0, past: 0.5 } },
   ],
-  evaluation: { name: 'held out', frames: 48, stretches: 1, windows: 1, strides: ['fit'], rows: 24, selection: { now: 0, past: 0.2 } },
+  evaluation: { name: 'held out', frames: 48, stretches: 1, windows: 1, strides: ['fit'], rows: 24, selection: { now: 0, squares: 0, past: 0.2 } },
   threadLength: 128,
   spokenTurns: 3,
   spokenTokens: 80,
@@ -99,7 +99,7 @@ export const nanoRecipe: NanoRecipe = {
   groups: { matrix: { kind: 'muon', rateFactor: 2, weightDecay: 0.025 }, vector: { rateFactor: 1, weightDecay: 0 }, embedding: { rateFactor: 1, weightDecay: 0 } },
   accumulation: 1,
   averageDecay: 0.999,
-  auxiliaryWeight: 2,
+  auxiliaryWeight: 6,
 };
 
 export interface TrainNanoOptions {
@@ -141,8 +141,8 @@ function stageOf({ name, frames, stretches, windows, strides, rows, clips, selec
   };
 }
 
-function clipOptions({ seed, streamSec, questionsPerTime }: NanoRecipe, split: 'train' | 'test'): WorldClipOptions {
-  return { seed: split === 'train' ? seed : seed + 2 ** 30, split, streamSec, questionsPerTime };
+function clipOptions({ config, seed, streamSec, questionsPerTime }: NanoRecipe, split: 'train' | 'test'): WorldClipOptions {
+  return { seed: split === 'train' ? seed : seed + 2 ** 30, split, streamSec, questionsPerTime, tokenColumns: vlmSizes(config).tokenColumns };
 }
 
 /** Follows the recipe; calling it again with the same folder continues where it stopped. */

@@ -23,6 +23,8 @@ export interface WorldClipOptions {
   readonly streamSec: number;
   /** Questions at each half second. */
   readonly questionsPerTime: number;
+  /** Visual tokens across a picture. */
+  readonly tokenColumns: number;
 }
 
 /** What a clip is for: each kind of footage with questions in mid-stream, walks with questions about the whole, short scenes to describe. */
@@ -80,7 +82,7 @@ function openLessons(options: WorldClipOptions): (index: number) => readonly Tex
     for (; block.next <= index; block.next++) {
       const clip = worldClipSpec(block.next, options);
       const random = createRandom(`lessons ${options.split} ${options.seed} ${block.next}`);
-      threads = lessonsOf(clip.kind, createWorld(clip.spec), timesOf(clip), { balance: block.balance, pools: block.pools, questionsPerTime: options.questionsPerTime }, random);
+      threads = lessonsOf(clip.kind, createWorld(clip.spec), timesOf(clip), { balance: block.balance, pools: block.pools, questionsPerTime: options.questionsPerTime, tokenColumns: options.tokenColumns }, random);
     }
     return threads;
   };

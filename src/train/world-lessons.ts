@@ -9,8 +9,9 @@ import type { WorldQuestion } from '../world/questions/question.ts';
 import { DOING } from '../world/questions/simple-facts.ts';
 import { NUMBERS } from '../world/questions/template.ts';
 import { Viewing } from '../world/questions/viewing.ts';
-import type { World } from '../world/world.ts';
+import type { Seen, World } from '../world/world.ts';
 import type { TextThread, TextTurn } from './samples.ts';
+import { inSquare } from './world-tokens.ts';
 
 /** Wordings of the protocols; those of the benchmark's prompts. */
 export const instructions = {
@@ -22,6 +23,7 @@ export const instructions = {
 /** Requests that dense accounts answer: every word of theirs is learned from, where a question's answer is one word. */
 const accounts = {
   now: ['List what is in the picture.', 'What do you see now?', 'Name everything in view.'],
+  squares: ['Name what is in each square.', 'Go through the squares one by one.'],
   past: ['What were the last {count} events?', 'Tell the last {count} things that happened.', 'List the last {count} events in order.'],
 } as const;
 
@@ -40,12 +42,35 @@ export interface LessonOptions {
   readonly balance: Balance;
   readonly pools: OptionPools;
   readonly questionsPerTime: number;
+  /** Squares across the picture, one a visual token. */
+  readonly tokenColumns: number;
 }
 
 const letters = ['A', 'B', 'C', 'D', 'E'] as const;
 
 function choiceText(question: string, options: readonly string[]): string {
   return `${question}\n${options.map((option, i) => `${letters[i]}. ${option}`).join('\n')}\n${instructions.choice}`;
+}
+
+/**
+ * Square by square, row by row: visual tokens in their order. The word for what a token shows is learned here first, before it has to be searched for.
+ * "empty, brown door, yellow person blue hat walking and red bag, …"
+ */
+export function accountOfSquares(world: World, timeSec: number, tokenColumns: number): string {
+  const { objects } = world.observe(timeSec);
+  return Array.from({ length: tokenColumns ** 2 }, (_, token) => {
+    const plain = inSquare(objects, token, tokenColumns).toSorted((a, b) => b.area - a.area).slice(0, 2);
+    return plain.length === 0 ? 'empty' : plain.map(({ seen }) => nameOf(world, seen)).join(' and ');
+  }).join(', ');
+}
+
+/** "yellow person blue hat walking", "brown door closed", "red car". */
+function nameOf(world: World, { id, kind, colour, pose, value }: Seen): string {
+  if (kind === 'lamp') return `lamp ${value > 0.5 ? 'on' : 'off'}`;
+  if (kind === 'door') return `${colour} door ${value > 0.5 ? 'open' : 'closed'}`;
+  if (kind !== 'person') return `${colour} ${kind}`;
+  const { hat } = world.actor(id).look;
+  return [colour, 'person', ...(hat ? [hat, 'hat'] : []), DOING[pose] ?? pose].join(' ');
 }
 
 /** Where the middle of a thing is. */
@@ -59,14 +84,9 @@ export function accountOfNow(world: World, timeSec: number, widthPx = 320): stri
   const { objects } = world.observe(timeSec);
   const plain = objects.filter(({ visible }) => visible >= 0.4).toSorted((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]).slice(0, thingsNamed);
   const held = (id: string) => objects.find((other) => other.holder === id && (other.kind === 'bag' || other.kind === 'box'));
-  const parts = plain.toSorted((a, b) => a.box[0] + a.box[2] / 2 - b.box[0] - b.box[2] / 2).map(({ id, kind, colour, pose, value, box }) => {
-    const side = sideOf(box, widthPx);
-    if (kind === 'lamp') return `lamp ${value > 0.5 ? 'on' : 'off'} ${side}`;
-    if (kind === 'door') return `${colour} door ${value > 0.5 ? 'open' : 'closed'} ${side}`;
-    if (kind !== 'person') return `${colour} ${kind} ${side}`;
-    const { hat } = world.actor(id).look;
-    const thing = held(id);
-    return [colour, 'person', ...(hat ? [hat, 'hat'] : []), DOING[pose] ?? pose, side, ...(thing ? ['holding', thing.kind] : [])].join(' ');
+  const parts = plain.toSorted((a, b) => a.box[0] + a.box[2] / 2 - b.box[0] - b.box[2] / 2).map((seen) => {
+    const thing = seen.kind === 'person' ? held(seen.id) : undefined;
+    return [nameOf(world, seen), sideOf(seen.box, widthPx), ...(thing ? ['holding', thing.kind] : [])].join(' ');
   });
   return [world.scenes[world.observe(timeSec).scene]!.kind, ...parts].join(', ');
 }
@@ -92,12 +112,12 @@ function streamThread(question: WorldQuestion, { pools }: LessonOptions, random:
   return [...before, { ...asked, question: text, answer: question.answer }];
 }
 
-function accountsOf(viewing: Viewing, timesSec: readonly number[], random: Random): TextThread[] {
+function accountsOf(viewing: Viewing, timesSec: readonly number[], tokenColumns: number, random: Random): TextThread[] {
   const { world } = viewing;
   const witnessed = world.events.filter((event) => event.kind !== 'stop' && viewing.witnessed(event)).toSorted((a, b) => a.endSec - b.endSec);
   return timesSec.flatMap((timeSec): TextThread[] => {
-    const turn = (label: 'now' | 'past', question: string, answer: string, evidenceSec: number): TextThread => [{ timeSec, question, answer, label, evidenceSec, weight: accountWeight }];
-    const threads = [turn('now', random.pick(accounts.now), accountOfNow(world, timeSec), timeSec)];
+    const turn = (label: keyof typeof accounts, question: string, answer: string, evidenceSec: number): TextThread => [{ timeSec, question, answer, label, evidenceSec, weight: accountWeight }];
+    const threads = [turn('now', random.pick(accounts.now), accountOfNow(world, timeSec), timeSec), turn('squares', random.pick(accounts.squares), accountOfSquares(world, timeSec, tokenColumns), timeSec)];
     const over = witnessed.filter((event) => event.endSec <= timeSec);
     const count = Math.min(over.length, random.int(1, eventsTold + 1));
     if (count > 0) {
@@ -113,7 +133,7 @@ function accountsOf(viewing: Viewing, timesSec: readonly number[], random: Rando
 export function lessonsOf(kind: 'stream' | 'ego' | 'caption', world: World, timesSec: readonly number[], options: LessonOptions, random: Random): readonly TextThread[] {
   const viewing = new Viewing(world);
   const lastSec = timesSec.at(-1)!;
-  const threads: TextThread[] = accountsOf(viewing, timesSec, random);
+  const threads: TextThread[] = accountsOf(viewing, timesSec, options.tokenColumns, random);
   if (kind === 'stream') {
     const asked = askDensely(viewing, options.balance, random, { everySec: 0.5, perTime: options.questionsPerTime });
     for (const question of asked) threads.push(streamThread(question, options, random));

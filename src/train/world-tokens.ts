@@ -43,6 +43,18 @@ function labelsOf(world: World, { id, kind, colour, pose, facing, value }: Seen)
   return labels;
 }
 
+/** What shows in a square of the picture, far to near, and how much of the square it takes. A sliver at its edge cannot be told apart. */
+export function inSquare(objects: readonly Seen[], token: number, tokenColumns: number): { readonly seen: Seen; readonly area: number }[] {
+  const cell = { width: view.widthPx / tokenColumns, height: view.heightPx / tokenColumns };
+  const [left, top] = [(token % tokenColumns) * cell.width, Math.floor(token / tokenColumns) * cell.height];
+  return objects.flatMap((seen) => {
+    const { box, visible } = seen;
+    const [across, down] = [Math.min(left + cell.width, box[0] + box[2]) - Math.max(left, box[0]), Math.min(top + cell.height, box[1] + box[3]) - Math.max(top, box[1])];
+    const isPlain = visible >= 0.3 && across > 0 && down > 0 && across * down >= 0.08 * Math.min(cell.width * cell.height, box[2] * box[3]);
+    return isPlain ? [{ seen, area: across * down }] : [];
+  });
+}
+
 /** @returns float32 [times · tokensPerFrame, labels + numbers] both */
 export function tokenTruth(world: World, timesSec: readonly number[], config: VlmConfig): { targets: Float32Array; weights: Float32Array } {
   const { tokenColumns, tokensPerFrame } = vlmSizes(config);
@@ -50,21 +62,14 @@ export function tokenTruth(world: World, timesSec: readonly number[], config: Vl
   const width = labels + numbers;
   const targets = new Float32Array(timesSec.length * tokensPerFrame * width);
   const weights = new Float32Array(targets.length);
-  const cell = { width: view.widthPx / tokenColumns, height: view.heightPx / tokenColumns };
   timesSec.forEach((timeSec, frame) => {
     const { objects } = world.observe(timeSec);
     for (let token = 0; token < tokensPerFrame; token++) {
       const at = (frame * tokensPerFrame + token) * width;
       weights.fill(1, at, at + labels);
-      const [left, top] = [(token % tokenColumns) * cell.width, Math.floor(token / tokenColumns) * cell.height];
       let largest = 0;
-      for (const seen of objects) {
-        const { box, visible } = seen;
-        const overlap = [Math.min(left + cell.width, box[0] + box[2]) - Math.max(left, box[0]), Math.min(top + cell.height, box[1] + box[3]) - Math.max(top, box[1])] as const;
-        if (visible < 0.3 || overlap[0] <= 0 || overlap[1] <= 0) continue;
-        const area = overlap[0] * overlap[1];
-        // A sliver at the edge of the square cannot be told apart.
-        if (area < 0.08 * Math.min(cell.width * cell.height, box[2] * box[3])) continue;
+      for (const { seen, area } of inSquare(objects, token, tokenColumns)) {
+        const { box } = seen;
         for (const label of labelsOf(world, seen)) {
           targets[at + label] = 1;
           weights[at + label] = positiveWeight;
