@@ -4,6 +4,7 @@ import type { WorkerClient } from '../runtime/worker.ts';
 import { startWorker } from '../runtime/worker.ts';
 import type { ClipService, OpenClips } from './clip-worker.ts';
 import type { BatchShape } from './decoder-graph.ts';
+import { createEpochs } from './epochs.ts';
 import type { Batch } from './optimiser.ts';
 import type { Selection, Window } from './prompt.ts';
 import type { BatchSource } from './trainer.ts';
@@ -74,15 +75,10 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
   const { config, stages, clips, seed, spokenTurns = 0, ahead = 3 } = options;
   const worker = await openWorker(options);
   const counts = { questions: 0, dropped: 0 };
-  const orders = new Map<string, readonly number[]>();
-  /** The clips of a pass over the first `total`. */
-  const orderOf = (pass: number, total: number) => {
-    const key = `${pass} of ${total}`;
-    const known = orders.get(key) ?? createRandom(`${seed} pass ${key}`).shuffle(Array.from({ length: total }, (_, i) => clips.from + i));
-    if (orders.size > 4) orders.clear();
-    orders.set(key, known);
-    return known;
-  };
+  const clipNumbers = stages.map((stage) => {
+    const total = Math.min(stage.clips ?? Infinity, clips.to - clips.from);
+    return createEpochs(total, (pass) => `${seed} pass ${pass} of ${total}`);
+  });
   /** Stage of a batch, and how many of the stage come before it. */
   const placeOf = (batch: number) => {
     let [left, number] = [batch, 0];
@@ -92,7 +88,6 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
   const fetch = async (batch: number): Promise<Batch> => {
     const { stage, number, left } = placeOf(batch);
     const { shape, windows = 1, strides = [1], selection = {} } = stage;
-    const total = Math.min(stage.clips ?? Infinity, clips.to - clips.from);
     const files = shape.clips / windows;
     const samples = await Promise.all(
       Array.from({ length: files }, (_, i) => {
@@ -100,7 +95,7 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
         const name = `${seed} ${number} ${at}`;
         const random = createRandom(`${name} windows`);
         return worker.call('clip', {
-          index: orderOf(Math.floor(at / total), total)[at % total]!,
+          index: clips.from + clipNumbers[number]!(at),
           windows: Array.from({ length: windows }, () => ({ count: shape.frames, stride: random.pick(strides) })),
           selection,
           spoken: { turns: spokenTurns, prefixTokens: shape.prefix },

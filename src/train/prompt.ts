@@ -6,9 +6,11 @@ import { createPromptFormat } from '../models/prompt-format.ts';
 import { smolvlmLayout } from '../models/smolvlm-prompt.ts';
 import { openTokenizer } from '../models/tokenizer.ts';
 import type { StoredClip } from './clip-file.ts';
-import type { TextTurn } from './samples.ts';
-import type { ClipSample, ClipTurn, SpokenTurn, Thread } from './vlm-batch.ts';
-import { partIds, streamPrefix } from './vlm-batch.ts';
+import type { SpokenLimits } from './dialogue.ts';
+import { placeBehind, speakSome } from './dialogue.ts';
+import type { TextThread } from './samples.ts';
+import type { ClipSample, ClipTurn, Thread } from './vlm-batch.ts';
+import { partIds } from './vlm-batch.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmSizes } from './vlm-config.ts';
 
@@ -29,14 +31,6 @@ export interface Window {
 
 /** Share of the threads of each label that come into question, 0–1; labels that are not named all do. */
 export type Selection = Readonly<Record<string, number>>;
-
-/** How much of the dialogue stands in the prefix itself. */
-export interface SpokenLimits {
-  /** Questions that were asked and answered before, at most; how many is drawn anew for each clip. */
-  readonly turns: number;
-  /** Tokens that the prefix may have, frames and dialogue together. */
-  readonly prefixTokens: number;
-}
 
 export type ClipTokeniser = (clip: StoredClip, window: Window, selection: Selection, limits: SpokenLimits, random: Random) => ClipSample;
 
@@ -77,19 +71,8 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
     const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
     const ordered = random.shuffle(usable);
     const relative = timesSec.map((timeSec) => timeSec - startSec);
-    let spoken: SpokenTurn[] = [];
-    let prefix = streamPrefix(cached, relative, tokensPerFrame);
-    const wanted = random.int(0, limits.turns + 1);
-    const said = new Set<readonly TextTurn[]>();
-    for (const thread of ordered) {
-      if (said.size >= wanted) break;
-      const turns = thread.map(({ timeSec, question, answer }) => ({ frames: framesAt(timeSec), question, answer }));
-      const next = [...spoken, ...turns].sort((a, b) => a.frames - b.frames);
-      const longer = streamPrefix(cached, relative, tokensPerFrame, next);
-      if (longer.ids.length > limits.prefixTokens) break;
-      [spoken, prefix] = [next, longer];
-      said.add(thread);
-    }
+    const turnsOf = (thread: TextThread) => thread.map(({ timeSec, question, answer }) => ({ frames: framesAt(timeSec), question, answer }));
+    const { spoken, prefix, left } = speakSome(cached, relative, tokensPerFrame, ordered, turnsOf, limits, random);
     /** Rows of some of the pictures; without a copy where they follow each other. */
     const part = <T extends Uint8Array | Float32Array>(values: T, size: number): T => {
       if (stride === 1) return values.subarray(first * size, (first + count) * size) as T;
@@ -100,13 +83,10 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
     return {
       patches: part(clip.patches, frameBytes),
       prefix,
-      threads: ordered.filter((thread) => !said.has(thread)).map((thread): Thread =>
+      threads: left.map((thread): Thread =>
         thread.map(({ timeSec, question, answer, label, weight }, i): ClipTurn => {
           const frames = framesAt(timeSec);
-          const before = spoken.filter((turn) => turn.frames <= frames);
-          // All frames stand in the prefix, before the thread: its later turns follow the answer before them, which brought the end mark.
-          const place = i > 0 ? { turn: before.length + i, framesBefore: 0 } : { turn: before.length, framesBefore: frames - (before[before.length - 1]?.frames ?? 0) };
-          return { frames, label, prompt: questionOf({ ...place, text: question }), answer: answerOf(answer), ...(weight !== undefined && { weight }) };
+          return { frames, label, prompt: questionOf({ ...placeBehind(spoken, frames, i), text: question }), answer: answerOf(answer), ...(weight !== undefined && { weight }) };
         }),
       ),
       ...(clip.auxiliary && width > 0 && { auxiliary: { targets: part(clip.auxiliary.targets, width), weights: part(clip.auxiliary.weights, width) } }),

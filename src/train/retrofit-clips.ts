@@ -2,24 +2,22 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { ModelError, UserError } from '../core/errors.ts';
-import type { Frame } from '../core/frame.ts';
 import { createRandom } from '../core/random.ts';
 import type { Random } from '../core/random.ts';
 import type { Checkpoint, StreamFormat } from '../models/contract.ts';
 import { openWeights } from '../models/packed/open.ts';
 import { readSafetensorsHeader, weightSource } from '../models/safetensors.ts';
-import { createMemorySink } from '../runtime/media-sink.ts';
-import { openVideoWriter } from '../runtime/media-writer.ts';
-import { openSource } from '../source/open-source.ts';
 import type { VisionEncoder } from '../vision/encoder.ts';
 import { openVisionEncoder } from '../vision/encoder.ts';
 import type { Preprocessor } from '../vision/preprocess.ts';
 import { createPreprocessor } from '../vision/preprocess.ts';
+import { film } from '../world/film.ts';
 import { askDensely } from '../world/questions/ask.ts';
 import { createBalance } from '../world/questions/balance.ts';
 import { Viewing } from '../world/questions/viewing.ts';
-import { createRenderer } from '../world/render.ts';
 import { createWorld } from '../world/world.ts';
+import { placeBehind, speakSome } from './dialogue.ts';
+import { createEpochs } from './epochs.ts';
 import type { RetrofitData } from './retrofit-data.ts';
 import type { RetrofitShape } from './retrofit-decoder.ts';
 import type { RetrofitClip } from './retrofit-threads.ts';
@@ -47,42 +45,24 @@ export interface ClipDataOptions {
   readonly onnxThreads: number;
 }
 
-interface AskedTurn {
-  /** Frames seen when it is asked. */
-  readonly frames: number;
-  readonly question: string;
-  readonly answer: string;
-}
-
 interface EncodedClip {
   readonly visual: Float32Array;
   readonly timesSec: readonly number[];
-  readonly threads: readonly (readonly AskedTurn[])[];
+  readonly threads: readonly (readonly SpokenTurn[])[];
 }
 
 const footage = ['fixed', 'moving', 'cuts'] as const;
-const view = { widthPx: 320, heightPx: 240 };
 /** Tokens that one spoken turn takes, about. */
 const tokensPerTurn = 40;
 
 /** The world of a clip, through H.264 as a camera's would come. */
-async function film(seed: number, index: number, split: 'train' | 'held-out', { frames, fps }: ClipDataOptions) {
+async function filmedClip(seed: number, index: number, split: 'train' | 'held-out', { frames, fps }: ClipDataOptions) {
   const random = createRandom(`retrofit clip ${split} ${seed} ${index}`);
   const world = createWorld({ seed: random.int(0, 2 ** 31), split: split === 'train' ? 'train' : 'test', footage: footage[index % footage.length]!, durationSec: Math.max(3, frames / fps), activities: 'many', heldOut: false });
-  const renderer = createRenderer(world, view);
-  const sink = createMemorySink();
   const timesSec = Array.from({ length: frames }, (_, i) => i / fps);
-  {
-    await using writer = await openVideoWriter({ sink, format: 'matroska', ...view, fps });
-    for (const [i, timeSec] of timesSec.entries()) await writer.write(renderer.frameAt(timeSec, i).rgb, timeSec);
-    await writer.close();
-  }
-  await using source = await openSource(sink.bytes());
-  const shown: Frame[] = [];
-  for await (const frame of source) shown.push(frame);
-  if (shown.length !== frames) throw new UserError('CLIP_FRAMES', { what: 'a clip lost frames on its way through the codec', got: `${shown.length}`, expected: `${frames}` });
+  const shown = await film(world, { fps, count: frames });
   const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
-  const turn = (said: { readonly timeSec: number; readonly question: string; readonly answer: string }): AskedTurn => ({ frames: framesAt(said.timeSec), question: said.question, answer: said.answer });
+  const turn = (said: { readonly timeSec: number; readonly question: string; readonly answer: string }): SpokenTurn => ({ frames: framesAt(said.timeSec), question: said.question, answer: said.answer });
   const asked = [...askDensely(new Viewing(world), createBalance(), random, { everySec: 0.5, perTime: 3 })].filter(({ timeSec }) => timeSec < frames / fps);
   return { timesSec, shown, threads: asked.map((question) => [...question.history.map(turn), turn(question)]) };
 }
@@ -98,7 +78,7 @@ async function encodedClip(index: number, split: 'train' | 'held-out', options: 
     // Not made yet, or damaged: made again.
     if (!(error instanceof ModelError)) throw error;
   }
-  const { timesSec, shown, threads } = await film(options.seed, index, split, options);
+  const { timesSec, shown, threads } = await filmedClip(options.seed, index, split, options);
   const { tokensPerFrame, tokenWidth } = encoder;
   const visual = new Float32Array(shown.length * tokensPerFrame * tokenWidth);
   const state = encoder.open();
@@ -110,26 +90,11 @@ async function encodedClip(index: number, split: 'train' | 'held-out', options: 
 /** Lays a clip out: some questions are spoken between the frames, all others stand behind the frames that they were asked after. */
 export function layOutClip(clip: EncodedClip, stream: StreamFormat, tokensPerFrame: number, spokenTurns: number, prefixTokens: number, random: Random): RetrofitClip {
   const withNewline: StreamFormat = { ...stream, question: (text, place) => stream.question(text, place).map((part) => (part.kind === 'newline' ? { kind: 'text', ids: Int32Array.of(newlineId) } : part)) };
-  const ordered = random.shuffle(clip.threads);
-  let spoken: SpokenTurn[] = [];
-  let prefix = streamPrefix(withNewline, clip.timesSec, tokensPerFrame);
-  const said = new Set<readonly AskedTurn[]>();
-  const wanted = random.int(0, spokenTurns + 1);
-  for (const thread of ordered) {
-    if (said.size >= wanted) break;
-    const next = [...spoken, ...thread].sort((a, b) => a.frames - b.frames);
-    const longer = streamPrefix(withNewline, clip.timesSec, tokensPerFrame, next);
-    if (longer.ids.length > prefixTokens) break;
-    [spoken, prefix] = [next, longer];
-    said.add(thread);
-  }
-  const threads = ordered.filter((thread) => !said.has(thread)).map((thread): Thread =>
-    thread.map(({ frames, question, answer }, i) => {
-      const before = spoken.filter((turn) => turn.frames <= frames);
-      // The later turns of a thread follow the answer before them.
-      const place = i > 0 ? { turn: before.length + i, framesBefore: 0 } : { turn: before.length, framesBefore: frames - (before.at(-1)?.frames ?? 0) };
-      return { frames, label: '', prompt: Int32Array.from(partIds(withNewline.question(question, place))), answer: Int32Array.from([...stream.answer(answer), ...stream.answerEnd]) };
-    }),
+  const { spoken, prefix, left } = speakSome(withNewline, clip.timesSec, tokensPerFrame, random.shuffle(clip.threads), (thread) => thread, { turns: spokenTurns, prefixTokens }, random);
+  const threads = left.map((thread): Thread =>
+    thread.map(({ frames, question, answer }, i) => ({
+      frames, label: '', prompt: Int32Array.from(partIds(withNewline.question(question, placeBehind(spoken, frames, i)))), answer: Int32Array.from([...stream.answer(answer), ...stream.answerEnd]),
+    })),
   );
   return { visual: clip.visual, prefix, threads };
 }
@@ -152,13 +117,7 @@ export async function openClipData(checkpoint: Checkpoint, options: ClipDataOpti
   const P = frameTokens + options.spokenTurns * tokensPerTurn;
   const shape: RetrofitShape = { sequences: B, prefix: P, threads: N, threadLength: T, rows: B * N * Math.ceil(T / 4), visual: B * F * tokensPerFrame + 1 };
   const newline = encoder.newline ?? new Float32Array(decoder.spec.width);
-  const orders = new Map<number, readonly number[]>();
-  const orderOf = (pass: number) => {
-    const known = orders.get(pass) ?? createRandom(`${options.seed} clips ${pass}`).shuffle(Array.from({ length: options.trainingClips }, (_, i) => i));
-    if (orders.size > 2) orders.clear();
-    orders.set(pass, known);
-    return known;
-  };
+  const trainingClip = createEpochs(options.trainingClips, (pass) => `${options.seed} clips ${pass}`);
   const resources = opened.move();
   return {
     shape,
@@ -168,7 +127,7 @@ export async function openClipData(checkpoint: Checkpoint, options: ClipDataOpti
       const laidOut: RetrofitClip[] = [];
       for (let i = 0; i < B; i++) {
         const at = index * B + i;
-        const number = split === 'held-out' ? at % options.heldOutClips : orderOf(Math.floor(at / options.trainingClips))[at % options.trainingClips]!;
+        const number = split === 'held-out' ? at % options.heldOutClips : trainingClip(at);
         const clip = await encodedClip(number, split, options, encoder, preprocessor);
         laidOut.push(layOutClip(clip, prompt.stream, tokensPerFrame, options.spokenTurns, P, createRandom(`${options.seed} ${split} layout ${at}`)));
       }

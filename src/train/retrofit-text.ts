@@ -1,7 +1,6 @@
 // Retrofit data for models of text alone: stretches that the model itself wrote, at temperature 1, each from a seed of its own.
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { createRandom } from '../core/random.ts';
 import { Decoder } from '../language/decoder.ts';
 import { createSampler } from '../language/sampler.ts';
 import { Memory } from '../memory/stage.ts';
@@ -9,6 +8,7 @@ import type { Checkpoint } from '../models/contract.ts';
 import { openWeights } from '../models/packed/open.ts';
 import { Tensor } from '../runtime/onnx.ts';
 import type { Tensors } from '../runtime/onnx.ts';
+import { createEpochs } from './epochs.ts';
 import type { RetrofitShape } from './retrofit-decoder.ts';
 import type { RetrofitData } from './retrofit-data.ts';
 import { writeWhole } from './safetensors-writer.ts';
@@ -91,13 +91,7 @@ export async function openSelfTextData(checkpoint: Checkpoint, cacheFolder: stri
   const texts = await selfText(checkpoint, open, options);
   const rows = B * (P - 1);
   const shape: RetrofitShape = { sequences: B, prefix: P, threads: 0, threadLength: 0, rows, visual: 0 };
-  const orders = new Map<number, readonly number[]>();
-  const orderOf = (pass: number) => {
-    const known = orders.get(pass) ?? createRandom(`${options.seed} texts ${pass}`).shuffle(Array.from({ length: options.trainingTexts }, (_, i) => i));
-    if (orders.size > 2) orders.clear();
-    orders.set(pass, known);
-    return known;
-  };
+  const trainingText = createEpochs(options.trainingTexts, (pass) => `${options.seed} texts ${pass}`);
   return {
     shape,
     opening: texts.opening.length,
@@ -105,7 +99,7 @@ export async function openSelfTextData(checkpoint: Checkpoint, cacheFolder: stri
     batch(split, index): Promise<Tensors> {
       const numbers = Array.from({ length: B }, (_, i) => {
         const at = index * B + i;
-        return split === 'held-out' ? at % options.heldOutTexts : orderOf(Math.floor(at / options.trainingTexts))[at % options.trainingTexts]!;
+        return split === 'held-out' ? at % options.heldOutTexts : trainingText(at);
       });
       const from = split === 'train' ? texts.train : texts.heldOut;
       return Promise.resolve(textBatch(shape, numbers.map((n) => from.subarray(n * P, (n + 1) * P))));

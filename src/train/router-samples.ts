@@ -3,12 +3,9 @@ import { createRandom, type Random } from '../core/random.ts';
 import type { Frame } from '../core/frame.ts';
 import { featuresOfFrame, featuresOfPatches, frameFeatureNames, patchFeatureNames } from '../gate/features.ts';
 import { FrameStatistics } from '../gate/statistics.ts';
-import { createMemorySink } from '../runtime/media-sink.ts';
-import { openVideoWriter } from '../runtime/media-writer.ts';
-import { openSource } from '../source/open-source.ts';
 import type { Preprocessor } from '../vision/preprocess.ts';
 import { cosineDistances } from '../vision/token-plan.ts';
-import { createRenderer } from '../world/render.ts';
+import { film } from '../world/film.ts';
 import type { Footage, Split } from '../world/types.ts';
 import { createWorld, type World } from '../world/world.ts';
 import { changeInTokens, changeInWorld, lossOfPaths, type Change } from './router-truth.ts';
@@ -52,7 +49,6 @@ export interface RouterSamples {
 const footage: readonly Footage[] = ['fixed', 'moving', 'cuts', 'fixed', 'ego'];
 /** Frames a second that streams are watched at: a gate meets them all. */
 const rates = [1, 2, 4, 8];
-const view = { widthPx: 320, heightPx: 240 };
 /** How often the frames before were let through, drawn for each clip: the gate has to do well whatever it did before. */
 const fullShares = [0.05, 0.15, 0.4];
 
@@ -64,25 +60,16 @@ export async function makeRouterSamples(eye: RouterEye, options: RouterClipOptio
     options.signal?.throwIfAborted();
     const random = createRandom(`${options.seed} router ${options.split} ${clip}`);
     const world = createWorld({ seed: random.int(0, 2 ** 30), split: options.split, footage: footage[clip % footage.length]!, durationSec: options.clipSec, activities: 'many', heldOut: false });
-    await watchClip(world, await throughCodec(world, random.pick(rates)), eye, { random, fullShare: random.pick(fullShares), perFrame: options.patchesPerFrame }, { frames, patches });
+    await watchClip(world, await filmedAt(world, random.pick(rates)), eye, { random, fullShare: random.pick(fullShares), perFrame: options.patchesPerFrame }, { frames, patches });
     options.onClip?.(clip + 1, options.clips);
   }
   const pack = ({ features, harm }: typeof frames, inputs: number, paths: number): GateSamples => ({ inputs, paths, features: Float32Array.from(features), harm: Float32Array.from(harm), rows: harm.length / paths });
   return { frames: pack(frames, frameFeatureNames.length, 3), patches: pack(patches, patchFeatureNames.length, 2) };
 }
 
-/** A camera's ten pictures a second, coded, of which the source samples some: motion vectors are those of the codec. */
-async function throughCodec(world: World, fps: number): Promise<Frame[]> {
-  const renderer = createRenderer(world, view);
-  const sink = createMemorySink();
-  const cameraFps = Math.max(10, fps);
-  await using writer = await openVideoWriter({ sink, format: 'matroska', ...view, fps: cameraFps });
-  for (const frame of renderer.frames(cameraFps)) await writer.write(frame.rgb, frame.timeSec);
-  await writer.close();
-  await using source = await openSource(sink.bytes(), { fps });
-  const decoded: Frame[] = [];
-  for await (const frame of source) decoded.push(frame);
-  return decoded;
+/** A camera's pictures, of which the source samples some: motion vectors are those of the codec. */
+function filmedAt(world: World, sampledFps: number): Promise<Frame[]> {
+  return film(world, { fps: Math.max(10, sampledFps), sampledFps });
 }
 
 interface Drawing {

@@ -9,6 +9,7 @@ import type { Batch, OptimiserOptions } from './optimiser.ts';
 import { createOptimiser } from './optimiser.ts';
 import type { ParameterStore } from './parameters.ts';
 import { feedNames } from './parameters.ts';
+import { RunningMeans } from './running-means.ts';
 import { removeParts } from './safetensors-writer.ts';
 import type { Schedule } from './schedule.ts';
 import { learningRate } from './schedule.ts';
@@ -121,24 +122,5 @@ function follow(average: ReadonlyMap<string, Float32Array>, weights: ReadonlyMap
   for (const [name, values] of average) {
     const now = weights.get(name)!;
     for (let i = 0; i < values.length; i++) values[i] = values[i]! + (1 - decay) * (now[i]! - values[i]!);
-  }
-}
-
-/** Means of figures between two lines of the log. Figures that are not numbers (nothing to measure in a batch) are left out. */
-class RunningMeans {
-  readonly #sums = new Map<string, { sum: number; count: number }>();
-
-  add(figures: Readonly<Record<string, number>>): void {
-    for (const [name, value] of Object.entries(figures)) {
-      if (Number.isNaN(value)) continue;
-      const entry = this.#sums.get(name) ?? { sum: 0, count: 0 };
-      this.#sums.set(name, { sum: entry.sum + value, count: entry.count + 1 });
-    }
-  }
-
-  take(): Record<string, number> {
-    const means = Object.fromEntries([...this.#sums].map(([name, { sum, count }]) => [name, sum / count]));
-    this.#sums.clear();
-    return means;
   }
 }

@@ -1,20 +1,15 @@
 // Training clips of the synthetic world: rendered, coded to H.264 and decoded again, resized as the model will see them, with truth for every visual token.
-import { UserError } from '../core/errors.ts';
 import { createRandom } from '../core/random.ts';
-import { createMemorySink } from '../runtime/media-sink.ts';
-import { openVideoWriter } from '../runtime/media-writer.ts';
-import { openSource } from '../source/open-source.ts';
 import { createPreprocessor } from '../vision/preprocess.ts';
+import { film } from '../world/film.ts';
 import { createBalance } from '../world/questions/balance.ts';
-import { createRenderer } from '../world/render.ts';
 import type { WorldSpec } from '../world/types.ts';
 import { createWorld } from '../world/world.ts';
-import type { World } from '../world/world.ts';
 import type { OpenClipMaker, TextThread, TextTurn } from './samples.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmSizes } from './vlm-config.ts';
 import { createOptionPools, lessonsOf } from './world-lessons.ts';
-import { tokenTruth, view } from './world-tokens.ts';
+import { tokenTruth } from './world-tokens.ts';
 
 export interface WorldClipOptions {
   readonly seed: number;
@@ -47,20 +42,6 @@ export function worldClipSpec(index: number, { seed, split, streamSec }: WorldCl
 /** Times of a clip's pictures, in seconds. */
 function timesOf({ fps, spec }: { readonly fps: number; readonly spec: WorldSpec }): number[] {
   return Array.from({ length: Math.max(1, Math.floor(spec.durationSec * fps)) }, (_, i) => i / fps);
-}
-
-/** Frames of the world through H.264. */
-async function throughCodec(world: World, timesSec: readonly number[], fps: number) {
-  const renderer = createRenderer(world, view);
-  const sink = createMemorySink();
-  await using writer = await openVideoWriter({ sink, format: 'matroska', ...view, fps });
-  for (const [i, timeSec] of timesSec.entries()) await writer.write(renderer.frameAt(timeSec, i).rgb, timeSec);
-  await writer.close();
-  await using source = await openSource(sink.bytes());
-  const decoded = [];
-  for await (const frame of source) decoded.push(frame);
-  if (decoded.length !== timesSec.length) throw new UserError('CLIP_FRAMES', { what: 'a clip lost frames on its way through the codec', got: `${decoded.length}`, expected: `${timesSec.length}` });
-  return decoded;
 }
 
 /** Resizes as the model's image processor will. */
@@ -102,7 +83,7 @@ const open: OpenClipMaker = (config, given) => {
     async pictures(index) {
       const clip = worldClipSpec(index, options);
       const timesSec = timesOf(clip);
-      const decoded = await throughCodec(createWorld(clip.spec), timesSec, clip.fps);
+      const decoded = await film(createWorld(clip.spec), { fps: clip.fps, count: timesSec.length });
       return { timesSec, frames: decoded.map((frame) => preprocessor.resized(frame).rgb.slice()) };
     },
     truth(index) {

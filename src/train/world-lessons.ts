@@ -9,6 +9,7 @@ import type { WorldQuestion } from '../world/questions/question.ts';
 import { DOING } from '../world/questions/simple-facts.ts';
 import { NUMBERS } from '../world/questions/template.ts';
 import { Viewing } from '../world/questions/viewing.ts';
+import { VIEW_WIDTH } from '../world/scene/layout.ts';
 import type { Seen, World } from '../world/world.ts';
 import type { TextThread, TextTurn } from './samples.ts';
 import { inSquare } from './world-tokens.ts';
@@ -74,19 +75,19 @@ function nameOf(world: World, { id, kind, colour, pose, value }: Seen): string {
 }
 
 /** Where the middle of a thing is. */
-function sideOf(box: readonly [number, number, number, number], widthPx: number): string {
-  const x = (box[0] + box[2] / 2) / widthPx;
+function sideOf(box: Seen['box']): string {
+  const x = (box[0] + box[2] / 2) / VIEW_WIDTH;
   return x < 1 / 3 ? 'left' : x > 2 / 3 ? 'right' : 'middle';
 }
 
 /** "yellow person blue hat walking left, brown door closed right": from left to right. */
-export function accountOfNow(world: World, timeSec: number, widthPx = 320): string {
+export function accountOfNow(world: World, timeSec: number): string {
   const { objects } = world.observe(timeSec);
   const plain = objects.filter(({ visible }) => visible >= 0.4).toSorted((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]).slice(0, thingsNamed);
   const held = (id: string) => objects.find((other) => other.holder === id && (other.kind === 'bag' || other.kind === 'box'));
   const parts = plain.toSorted((a, b) => a.box[0] + a.box[2] / 2 - b.box[0] - b.box[2] / 2).map((seen) => {
     const thing = seen.kind === 'person' ? held(seen.id) : undefined;
-    return [nameOf(world, seen), sideOf(seen.box, widthPx), ...(thing ? ['holding', thing.kind] : [])].join(' ');
+    return [nameOf(world, seen), sideOf(seen.box), ...(thing ? ['holding', thing.kind] : [])].join(' ');
   });
   return [world.scenes[world.observe(timeSec).scene]!.kind, ...parts].join(', ');
 }

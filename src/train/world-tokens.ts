@@ -1,20 +1,17 @@
 // Exact truth for every visual token of a picture of the synthetic world: what stands in its square, in which colour, doing what, where.
+import { VIEW_WIDTH, WORLD_HEIGHT } from '../world/scene/layout.ts';
+import { CLASS_NAMES, COLOUR_NAMES } from '../world/supervision.ts';
 import type { ActorClass, ColourName, Pose } from '../world/types.ts';
 import type { Seen, World } from '../world/world.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmSizes } from './vlm-config.ts';
 
-const classes: readonly ActorClass[] = ['person', 'car', 'bicycle', 'dog', 'bag', 'box', 'door', 'lamp'];
-const colours: readonly ColourName[] = ['red', 'orange', 'yellow', 'green', 'blue', 'purple', 'pink', 'brown', 'black', 'white'];
 const poses: readonly (readonly Pose[])[] = [['stand'], ['walk'], ['run'], ['lie', 'fall', 'rise'], ['bend'], ['reach', 'give'], ['wave'], ['ride']];
 /** Classes whose colour has labels of its own; that of a lamp says nothing. Pairs are not labels, so that pairs held out of training stay possible. */
 const coloured = ['person', 'hat', 'vehicle', 'dog', 'thing', 'door'] as const;
 
-/** Size of the pictures that truth is given in. */
-export const view = { widthPx: 320, heightPx: 240 };
-
 /** Labels of each visual token: class, colours of persons, hats, vehicles, dogs, things and doors, poses, facing right, open or lit; numbers: box of the largest thing there. */
-export const worldAuxiliary = { labels: classes.length + coloured.length * colours.length + poses.length + 3, numbers: 4 } as const;
+export const worldAuxiliary = { labels: CLASS_NAMES.length + coloured.length * COLOUR_NAMES.length + poses.length + 3, numbers: 4 } as const;
 
 /** A positive label is rare and counts for so much more. */
 const positiveWeight = 4;
@@ -26,9 +23,9 @@ function groupOf(kind: ActorClass): (typeof coloured)[number] | null {
 }
 
 function labelsOf(world: World, { id, kind, colour, pose, facing, value }: Seen): number[] {
-  const colourLabel = (group: (typeof coloured)[number], name: ColourName) => classes.length + coloured.indexOf(group) * colours.length + colours.indexOf(name);
-  const firstPose = classes.length + coloured.length * colours.length;
-  const labels = [classes.indexOf(kind)];
+  const colourLabel = (group: (typeof coloured)[number], name: ColourName) => CLASS_NAMES.length + coloured.indexOf(group) * COLOUR_NAMES.length + COLOUR_NAMES.indexOf(name);
+  const firstPose = CLASS_NAMES.length + coloured.length * COLOUR_NAMES.length;
+  const labels = [CLASS_NAMES.indexOf(kind)];
   const group = groupOf(kind);
   if (group) labels.push(colourLabel(group, colour));
   if (kind === 'person') {
@@ -45,7 +42,7 @@ function labelsOf(world: World, { id, kind, colour, pose, facing, value }: Seen)
 
 /** What shows in a square of the picture, far to near, and how much of the square it takes. A sliver at its edge cannot be told apart. */
 export function inSquare(objects: readonly Seen[], token: number, tokenColumns: number): { readonly seen: Seen; readonly area: number }[] {
-  const cell = { width: view.widthPx / tokenColumns, height: view.heightPx / tokenColumns };
+  const cell = { width: VIEW_WIDTH / tokenColumns, height: WORLD_HEIGHT / tokenColumns };
   const [left, top] = [(token % tokenColumns) * cell.width, Math.floor(token / tokenColumns) * cell.height];
   return objects.flatMap((seen) => {
     const { box, visible } = seen;
@@ -76,7 +73,7 @@ export function tokenTruth(world: World, timesSec: readonly number[], config: Vl
         }
         if (area <= largest) continue;
         largest = area;
-        targets.set([box[0] / view.widthPx, box[1] / view.heightPx, box[2] / view.widthPx, box[3] / view.heightPx], at + labels);
+        targets.set([box[0] / VIEW_WIDTH, box[1] / WORLD_HEIGHT, box[2] / VIEW_WIDTH, box[3] / WORLD_HEIGHT], at + labels);
         weights.fill(1, at + labels, at + width);
       }
     }
