@@ -1,5 +1,6 @@
 // A limit on the patches of a frame, over any vision method: of those that it wants, the ones that changed most are computed now, the others wait.
 import type { VisionMethod } from './method.ts';
+import { patchesOfShare } from './patch-selection.ts';
 
 /** Turned from frame to frame by who holds it. */
 export interface PatchLimit {
@@ -17,11 +18,10 @@ export function withPatchLimit<O extends object>(method: VisionMethod<O>, limit:
       const count = context.columns * context.rows;
       let isLimited = false;
       return {
-        ...(inner.steadyPx !== undefined && { steadyPx: inner.steadyPx }),
-        ...(inner.gate && { gate: inner.gate }),
+        ...inner,
         patches(view) {
           const wanted = inner.patches?.(view);
-          const most = Math.max(1, Math.floor(limit.ratio * count + 1e-9));
+          const most = patchesOfShare(limit.ratio, count);
           isLimited = (wanted?.length ?? count) > most;
           if (!isLimited) return wanted;
           const all = wanted ?? Int32Array.from({ length: count }, (_, patch) => patch);

@@ -28,11 +28,11 @@ export interface Selection {
   readonly changedCount: number;
   /** Whether so much changed that the frame is computed whole. */
   readonly cut: boolean;
-  /** The threshold after the noise had its say. */
-  readonly limit: number;
 }
 
 export interface PatchSelector {
+  /** The patches of a method that limits nothing: see `VisionMethodStream.patches`. */
+  patches(view: PatchView): Int32Array | undefined;
   select(view: PatchView): Selection;
   /** int32, rising: the changed patches and those whose turn it is to be refreshed, at most `most`. */
   withRefresh(selection: Selection, view: PatchView, most?: number): Int32Array;
@@ -54,7 +54,11 @@ export function createPatchSelector({ threshold, noiseFactor, spread, refreshFra
     return false;
   }
 
-  return {
+  const selector: PatchSelector = {
+    patches(view) {
+      const selection = selector.select(view);
+      return selection.cut ? undefined : selector.withRefresh(selection, view);
+    },
     select({ change, grain }) {
       const limit = Math.max(threshold, noiseFactor * grain!);
       let changedCount = 0;
@@ -65,7 +69,7 @@ export function createPatchSelector({ threshold, noiseFactor, spread, refreshFra
         changed[patch] = 1;
         changedCount++;
       }
-      return { changed, changedCount, cut: changedCount >= cutRatio * count, limit };
+      return { changed, changedCount, cut: changedCount >= cutRatio * count };
     },
     withRefresh({ changed: wanted, changedCount }, { age }, most = count) {
       const chosen = wanted.slice();
@@ -83,4 +87,11 @@ export function createPatchSelector({ threshold, noiseFactor, spread, refreshFra
       return Int32Array.from(age.keys()).filter((patch) => chosen[patch] === 1);
     },
   };
+  return selector;
+}
+
+/** How many patches a share of `count` is, one at least. */
+export function patchesOfShare(share: number, count: number): number {
+  // The small term keeps 100 · 0.29 from becoming 28.
+  return Math.max(1, Math.floor(share * count + 1e-9));
 }

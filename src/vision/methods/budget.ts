@@ -1,7 +1,7 @@
 // budget: at most so many patches of a frame are computed, those that changed most.
 import { z } from 'zod';
 import { defineVisionMethod } from '../method.ts';
-import { createPatchSelector, selectionOptions } from '../patch-selection.ts';
+import { createPatchSelector, patchesOfShare, selectionOptions } from '../patch-selection.ts';
 import { createTokenSelector, tokenOptions } from '../token-selection.ts';
 
 const options = z.strictObject({
@@ -11,8 +11,6 @@ const options = z.strictObject({
   patchRatio: z.number().gt(0).max(1).default(0.125),
 });
 
-const most = (patchRatio: number, count: number) => Math.max(1, Math.floor(patchRatio * count + 1e-9));
-
 export default defineVisionMethod({
   summary: 'computes at most a share of the patches of a frame, those that changed most; the others wait for their turn',
   source:
@@ -20,24 +18,28 @@ export default defineVisionMethod({
     'so that nothing waits for ever; a cut is caught up on over the frames after it',
   options,
   needs: ['difference'],
-  budget: { kind: 'fixed', knob: 'patchRatio', full: 1, sweep: [0.03, 0.0625, 0.125, 0.25, 0.5], limit: ({ patchRatio }, count) => most(patchRatio, count) },
+  budget: { kind: 'fixed', knob: 'patchRatio', full: 1, sweep: [0.03, 0.0625, 0.125, 0.25, 0.5], limit: ({ patchRatio }, count) => patchesOfShare(patchRatio, count) },
   runLengths: true,
   open(given, context) {
     if (given.patchRatio === 1) return {};
     const selector = createPatchSelector(given, context);
-    const limit = most(given.patchRatio, context.columns * context.rows);
-    const waited = new Int32Array(context.columns * context.rows);
+    const count = context.columns * context.rows;
+    const limit = patchesOfShare(given.patchRatio, count);
+    /** int32 [P]: frames that a patch has been wanted for without a break. */
+    const waited = new Int32Array(count);
     return {
       patches(view) {
         const selection = selector.select(view);
         const { changed } = selection;
-        const wanted = Int32Array.from(changed.keys()).filter((patch) => changed[patch] === 1);
-        for (const patch of wanted) waited[patch]!++;
+        for (let patch = 0; patch < count; patch++) waited[patch] = changed[patch] === 1 ? waited[patch]! + 1 : 0;
         const score = (patch: number) => view.change![patch]! * waited[patch]!;
-        const left = wanted.toSorted((a, b) => score(b) - score(a) || a - b).subarray(limit);
-        for (const patch of left) changed[patch] = 0;
-        for (let patch = 0; patch < waited.length; patch++) if (changed[patch] === 1 || !wanted.includes(patch)) waited[patch] = 0;
-        return selector.withRefresh({ ...selection, changedCount: wanted.length - left.length }, view, limit);
+        const wanted = Int32Array.from(changed.keys())
+          .filter((patch) => changed[patch] === 1)
+          .sort((a, b) => score(b) - score(a) || a - b);
+        const taken = wanted.subarray(0, limit);
+        for (const patch of wanted.subarray(limit)) changed[patch] = 0;
+        for (const patch of taken) waited[patch] = 0;
+        return selector.withRefresh({ ...selection, changedCount: taken.length }, view, limit);
       },
       tokens: createTokenSelector(given, context),
     };

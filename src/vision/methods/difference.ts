@@ -19,10 +19,7 @@ export default defineVisionMethod({
     if (given.threshold === 0) return {};
     const selector = createPatchSelector(given, context);
     return {
-      patches(view) {
-        const selection = selector.select(view);
-        return selection.cut ? undefined : selector.withRefresh(selection, view);
-      },
+      patches: (view) => selector.patches(view),
       tokens: createTokenSelector(given, context),
     };
   },

@@ -26,10 +26,7 @@ export default defineVisionMethod({
     const selector = createPatchSelector(given, context);
     return {
       steadyPx: given.reachPx,
-      patches(view) {
-        const selection = selector.select(view);
-        return selection.cut ? undefined : selector.withRefresh(selection, view);
-      },
+      patches: (view) => selector.patches(view),
       tokens: createTokenSelector(given, context),
     };
   },
