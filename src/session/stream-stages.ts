@@ -54,9 +54,8 @@ export class StreamStages {
     const seeing = methodNamed(await visionMethods(), 'vision', visionName);
     const limit: PatchLimit = { ratio: 1 };
     const isWhole = gating.budget === undefined && visionName === 'all' && !limited;
-    const routed = { ...seeing, open: (options: Parameters<typeof seeing.open>[0], context: Parameters<typeof seeing.open>[1]) => seeing.open(options, { ...context, router }) };
     // A gate that lets everything through never sends a frame on the cheap path.
-    const vision = new VisionStream(encoder, image, gating.budget || limited ? withPatchLimit(routed, limit) : routed, visionOptions);
+    const vision = new VisionStream(encoder, image, gating.budget || limited ? withPatchLimit(seeing, limit) : seeing, visionOptions, { router });
     const gate = new FrameGate(gating, gateOptions, { router });
     return new StreamStages(vision, gate, isWhole, limit, {
       gate: new Knob(gating.budget, parseOptions(gating.options, gateOptions, `gate method ${gateName}`), (value) => gate.tune(value)),

@@ -24,14 +24,6 @@ export interface PatchView {
   readonly change?: Float32Array;
   /** What the noise of the picture leaves of `change` where nothing changed. Absent unless needed. */
   readonly grain?: number;
-  /** How far the picture was moved to lie on what was computed, in pixels of the encoder; for streams with `steadyPx`. */
-  readonly displacement?: Displacement;
-}
-
-/** Pixels to the right and down. */
-export interface Displacement {
-  readonly x: number;
-  readonly y: number;
 }
 
 /** What a method sees of a frame after it was encoded. Tokens are numbered row by row from the top. */
@@ -40,8 +32,6 @@ export interface TokenView {
   readonly rows: number;
   /** int32 [N], rising: tokens that depend on a recomputed patch. */
   readonly changed: Int32Array;
-  /** int32 [R], rising: the recomputed patches. */
-  readonly recomputed: Int32Array;
   /** float32 [tokens, width] */
   readonly tokens: Float32Array;
   /** Whether the frame was computed whole because there was nothing before it: the first, or the one after a failure. */

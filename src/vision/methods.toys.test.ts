@@ -17,7 +17,7 @@ const all = Int32Array.of(0, 1, 2, 3);
 function show(stream: VisionMethodStream, { difference, tokens = new Float32Array(8).fill(1) }: { readonly difference?: readonly number[]; readonly tokens?: Float32Array }): number[] | undefined {
   const common = { columns: 2, rows: 2, ...(difference && { difference: Float32Array.from(difference) }) };
   const rows = difference ? (stream.patches?.({ ...common, timeSec: 0, age: new Int32Array(4) }) ?? all) : all;
-  const view: TokenView = { ...common, changed: rows, recomputed: rows, tokens, first: !difference };
+  const view: TokenView = { ...common, changed: rows, tokens, first: !difference };
   const plan = stream.tokens?.(view);
   return plan && [...plan];
 }

@@ -5,7 +5,7 @@ import { parseOptions } from '../core/options.ts';
 import type { ImageSpec } from '../models/contract.ts';
 import type { VisionState } from './encoder-state.ts';
 import type { VisionEncoder } from './encoder.ts';
-import type { Displacement, PatchView, VisionMethod, VisionMethodStream } from './method.ts';
+import type { PatchView, VisionContext, VisionMethod, VisionMethodStream } from './method.ts';
 import { createPatchComparer, type PatchComparer } from './patch-difference.ts';
 import { createPreprocessor, type Preprocessor } from './preprocess.ts';
 import { createSteadier, type CodecMotion, type Steadier } from './steady.ts';
@@ -60,8 +60,9 @@ export class VisionStream {
   /**
    * @param image how the checkpoint wants its pictures
    * @param options the method's own, checked here
+   * @param model what methods get to know of the model besides its encoder
    */
-  constructor(encoder: VisionEncoder, image: ImageSpec, method: VisionMethod, options: Readonly<Record<string, unknown>> = {}) {
+  constructor(encoder: VisionEncoder, image: ImageSpec, method: VisionMethod, options: Readonly<Record<string, unknown>> = {}, model: Pick<VisionContext, 'router'> = {}) {
     const { columns, rows } = encoder.grid;
     this.#encoder = encoder;
     this.#patchPx = Math.sqrt(encoder.patchLength / 3);
@@ -69,7 +70,7 @@ export class VisionStream {
     const grid = { columns, rows, patchPx: this.#patchPx };
     this.#preprocessor = createPreprocessor(image, grid);
     this.#state = encoder.open();
-    this.#method = method.open(parseOptions(method.options, options, 'vision method'), { ...encoder.grid, layout: encoder.layout });
+    this.#method = method.open(parseOptions(method.options, options, 'vision method'), { ...encoder.grid, layout: encoder.layout, ...model });
     this.#runLengths = method.runLengths === true;
     this.#comparer = method.needs.includes('difference') ? createPatchComparer(image, grid) : undefined;
     this.#steadier = this.#method.steadyPx ? createSteadier(image, this.#method.steadyPx) : undefined;
@@ -92,7 +93,7 @@ export class VisionStream {
     const steadied = first ? undefined : this.#steadier?.steady(resized, this.#computedFrom, motion);
     if (first) this.#steadier?.reset();
     const picture = steadied?.picture ?? resized;
-    const { view, rows } = this.#plan(picture, timeSec, steadied?.displacement);
+    const { view, rows } = this.#plan(picture, timeSec);
     const selectMs = performance.now() - start;
     const { gate } = this.#method;
     const pixels = (chosen: Int32Array, target: Float32Array) => this.#preprocessor.patchesAt(picture, chosen, target);
@@ -101,7 +102,7 @@ export class VisionStream {
     const { layout, tokenWidth } = this.#encoder;
     const { tokens, changed, rows: recomputed, patchLayers } = encoded;
     const seen = { recomputed, patchLayers, selectMs };
-    const plan = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, recomputed, tokens, first, ...(view.difference && { difference: view.difference }) });
+    const plan = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, tokens, first, ...(view.difference && { difference: view.difference }) });
     const to = plan && this.#withLost(plan);
     if (!to) return { tokens, places: this.#state.allRows.subarray(0, layout.count), ...seen };
     const standing = this.#runLengths && { standing: this.#state.allRows.filter((token) => to[token] === -1) };
@@ -119,14 +120,14 @@ export class VisionStream {
     for (const place of places) this.#lost.add(place);
   }
 
-  #plan(picture: Picture, timeSec: number, displacement: Displacement | undefined): { readonly view: PatchView; readonly rows: Int32Array } {
+  #plan(picture: Picture, timeSec: number): { readonly view: PatchView; readonly rows: Int32Array } {
     const { columns, rows } = this.#encoder.grid;
     const all = this.#state.allRows;
     const view: PatchView = { columns, rows, timeSec, age: this.#age };
     if (!this.#state.valid) return { view, rows: all };
     for (let row = 0; row < this.#age.length; row++) this.#age[row]!++;
     const compared = this.#comparer?.compare(picture.rgb, this.#computedFrom);
-    const full = { ...view, ...(compared && { difference: compared.absolute, change: compared.change, grain: compared.grain }), ...(displacement && { displacement }) };
+    const full = { ...view, ...(compared && { difference: compared.absolute, change: compared.change, grain: compared.grain }) };
     return { view: full, rows: this.#method.patches?.(full) ?? all };
   }
 

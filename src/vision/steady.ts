@@ -1,7 +1,6 @@
 // Moves a picture back onto the one that its patches were computed from, when the camera moved a little as a whole.
 import type { MotionVectors } from '../core/frame.ts';
 import type { ImageSpec } from '../models/contract.ts';
-import type { Displacement } from './method.ts';
 import type { Picture } from './resample.ts';
 
 /** Motion that the codec knew of, and what a pixel of the frame measures in pixels of the resized picture. */
@@ -9,6 +8,12 @@ export interface CodecMotion {
   readonly vectors: MotionVectors;
   readonly scaleX: number;
   readonly scaleY: number;
+}
+
+/** Pixels to the right and down. */
+interface Displacement {
+  readonly x: number;
+  readonly y: number;
 }
 
 export interface Steadied {
