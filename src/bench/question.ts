@@ -1,4 +1,6 @@
 // The item stream that every suite is mapped to: videos, and in each the questions in order of time.
+import { optionLetter } from '../world/protocol-prompts.ts';
+
 
 interface QuestionBase {
   /** Unique in a suite and the same in every run. */
@@ -77,7 +79,7 @@ export function byTime(questions: readonly BenchQuestion[]): BenchQuestion[] {
 export function truthOf(question: BenchQuestion): string {
   switch (question.kind) {
     case 'choice':
-      return String.fromCharCode(65 + question.correct);
+      return optionLetter(question.correct);
     case 'open':
       return question.answers[0]!;
     case 'yes-no':

@@ -1,6 +1,7 @@
 // What the built-in model is taught about a clip of the synthetic world: questions of the suites in their protocols' words, and accounts of what is there and what happened.
 import type { Random } from '../core/random.ts';
 import { captionsOf } from '../world/captions.ts';
+import { captionPrompt, choicePrompt, optionLetter, streamPrompt } from '../world/protocol-prompts.ts';
 import { askDensely } from '../world/questions/ask.ts';
 import type { Balance } from '../world/questions/balance.ts';
 import { clauseOf } from '../world/questions/clause.ts';
@@ -13,13 +14,6 @@ import { VIEW_WIDTH } from '../world/scene/layout.ts';
 import type { Seen, World } from '../world/world.ts';
 import type { TextThread, TextTurn } from './samples.ts';
 import { inSquare } from './world-tokens.ts';
-
-/** Wordings of the protocols; those of the benchmark's prompts. */
-export const instructions = {
-  stream: 'Answer in one short sentence or phrase.',
-  choice: "Answer with the option's letter from the given choices directly.",
-  caption: 'Describe the video in one short sentence.',
-} as const;
 
 /** Requests that dense accounts answer: every word of theirs is learned from, where a question's answer is one word. */
 const accounts = {
@@ -45,12 +39,6 @@ export interface LessonOptions {
   readonly questionsPerTime: number;
   /** Squares across the picture, one a visual token. */
   readonly tokenColumns: number;
-}
-
-const letters = ['A', 'B', 'C', 'D', 'E'] as const;
-
-function choiceText(question: string, options: readonly string[]): string {
-  return `${question}\n${options.map((option, i) => `${letters[i]}. ${option}`).join('\n')}\n${instructions.choice}`;
 }
 
 /**
@@ -106,9 +94,9 @@ function streamThread(question: WorldQuestion, { pools }: LessonOptions, random:
   const form = random.next();
   if (question.history.length === 0 && wrong.length >= 4 && form < 0.08) {
     const options = random.shuffle([question.answer, ...random.shuffle(wrong).slice(0, 4)]);
-    return [{ ...asked, question: choiceText(question.question, options), answer: letters[options.indexOf(question.answer)]!, label: 'choice' }];
+    return [{ ...asked, question: choicePrompt(question.question, options), answer: optionLetter(options.indexOf(question.answer)), label: 'choice' }];
   }
-  const text = form > 0.75 ? `${question.question}\n${instructions.stream}` : question.question;
+  const text = form > 0.75 ? streamPrompt(question.question) : question.question;
   const before = question.history.map((turn): TextTurn => ({ timeSec: turn.timeSec, question: turn.question, answer: turn.answer, label: 'history', evidenceSec: turn.timeSec }));
   return [...before, { ...asked, question: text, answer: question.answer }];
 }
@@ -143,12 +131,12 @@ export function lessonsOf(kind: 'stream' | 'ego' | 'caption', world: World, time
     // Drawn again and again: other options, other things asked about.
     for (let round = 0; round < 8; round++) {
       for (const { question, options: choices, correct } of askEgo(viewing, 7, random)) {
-        threads.push([{ timeSec: lastSec, question: choiceText(question, choices), answer: letters[correct]!, label: 'ego', evidenceSec: 0, weight: 2 }]);
+        threads.push([{ timeSec: lastSec, question: choicePrompt(question, choices), answer: optionLetter(correct), label: 'ego', evidenceSec: 0, weight: 2 }]);
       }
     }
   }
   if (kind === 'caption') {
-    for (const caption of captionsOf(viewing, random)) threads.push([{ timeSec: lastSec, question: instructions.caption, answer: caption, label: 'caption', evidenceSec: 0, weight: 2 }]);
+    for (const caption of captionsOf(viewing, random)) threads.push([{ timeSec: lastSec, question: captionPrompt, answer: caption, label: 'caption', evidenceSec: 0, weight: 2 }]);
   }
   return threads;
 }

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
 import type { LoadedSuite } from '../suite.ts';
 import type { BenchVideo } from '../question.ts';
-import { choicePrompt, maxTokens } from '../prompt.ts';
+import { choicePrompt } from '../../world/protocol-prompts.ts';
+import { maxTokens } from '../prompt.ts';
 import { readAnnotations, text } from './annotation-file.ts';
 
 /** Every published clip is three minutes long. */

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
 import type { BenchQuestion, BenchVideo } from '../question.ts';
-import { captionPrompt, maxTokens, openPrompt } from '../prompt.ts';
+import { captionPrompt } from '../../world/protocol-prompts.ts';
+import { maxTokens, openPrompt } from '../prompt.ts';
 import { readAnnotations, text } from './annotation-file.ts';
 
 const official = z.object({

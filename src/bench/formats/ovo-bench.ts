@@ -1,7 +1,8 @@
 // OVO-Bench's annotation file (arXiv 2501.05510): twelve tasks that look back, look now, or wait for what is to come.
 import { z } from 'zod';
 import { byTime, type BenchQuestion, type BenchVideo } from '../question.ts';
-import { choicePrompt, maxTokens } from '../prompt.ts';
+import { choicePrompt } from '../../world/protocol-prompts.ts';
+import { maxTokens } from '../prompt.ts';
 import { readAnnotations, text } from './annotation-file.ts';
 
 const time = z.number().nonnegative();

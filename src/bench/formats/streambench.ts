@@ -1,7 +1,8 @@
 // StreamBench's annotation file (StreamChat, arXiv 2501.13468): videos with breakpoints, each a question asked in mid-stream.
 import { z } from 'zod';
 import { ageOf, byTime, type BenchVideo } from '../question.ts';
-import { maxTokens, streamPrompt } from '../prompt.ts';
+import { streamPrompt } from '../../world/protocol-prompts.ts';
+import { maxTokens } from '../prompt.ts';
 import { readAnnotations, seconds, text } from './annotation-file.ts';
 
 const schema = z.array(

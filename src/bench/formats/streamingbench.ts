@@ -1,7 +1,8 @@
 // StreamingBench's files (arXiv 2411.03628): real-time questions, sequential questions (multi-turn), and proactive output.
 import { z } from 'zod';
 import { byTime, type BenchQuestion, type BenchVideo } from '../question.ts';
-import { choicePrompt, letteredOptions, maxTokens, pollPrompt } from '../prompt.ts';
+import { choicePrompt, letteredOptions, optionLetter } from '../../world/protocol-prompts.ts';
+import { maxTokens, pollPrompt } from '../prompt.ts';
 import type { LoadedSuite } from '../suite.ts';
 import { readAnnotations, seconds, text } from './annotation-file.ts';
 
@@ -112,7 +113,7 @@ function choiceQuestion(item: z.output<typeof multipleChoice>, id: string, conte
 
 /** Some files write the letter into the option: "A. The cook…". */
 function bareOptions(options: readonly string[]): string[] {
-  return options.every((option, index) => option.startsWith(`${String.fromCharCode(65 + index)}.`))
+  return options.every((option, index) => option.startsWith(`${optionLetter(index)}.`))
     ? options.map((option) => option.slice(2).trim())
     : [...options];
 }

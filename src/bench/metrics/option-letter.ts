@@ -1,4 +1,5 @@
 // Which option a model chose, from what models really write: "B", "(B)", "The answer is (B) because…", the option's text.
+import { optionLetter } from '../../world/protocol-prompts.ts';
 import { normaliseAnswer } from './normalise.ts';
 
 /** The choice as an index into the options, or why there is none. A text without a clear choice is never guessed at. */
@@ -20,7 +21,7 @@ export function parseOption(text: string, options: readonly string[]): ParsedCho
     .replace(/[*_`]{1,3}/g, '')
     .trim();
   if (said === '') return { kind: 'unparsed', reason: 'empty' };
-  const labels = options.map((_, index) => String.fromCharCode(65 + index));
+  const labels = options.map((_, index) => optionLetter(index));
   const bare = options.map((option) => option.replace(/^\(?[A-Z][.):]\s+/, ''));
   // The first rule that sees any choice decides: more explicit wordings come first.
   for (const rule of [verbatim, listed, stated, leading, numbered, quoted, pointed]) {

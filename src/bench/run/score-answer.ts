@@ -1,5 +1,6 @@
 // Scores one raw answer: right, wrong, unscored (no answer in it) or failed.
 import type { Judge } from '../judge/judge.ts';
+import { optionLetter } from '../../world/protocol-prompts.ts';
 import { normaliseAnswer } from '../metrics/normalise.ts';
 import { parseOption } from '../metrics/option-letter.ts';
 import { parseCount, parseYesNo } from '../metrics/short-answers.ts';
@@ -35,7 +36,7 @@ export async function scoreAnswer(
     case 'choice': {
       const choice = parseOption(text, question.options);
       return choice.kind === 'chosen'
-        ? decided(choice.index === question.correct, String.fromCharCode(65 + choice.index))
+        ? decided(choice.index === question.correct, optionLetter(choice.index))
         : unscored(`no option can be read from it (${choice.reason})`);
     }
     case 'yes-no': {
