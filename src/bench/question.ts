@@ -1,7 +1,6 @@
 // The item stream that every suite is mapped to: videos, and in each the questions in order of time.
 import { optionLetter } from '../world/protocol-prompts.ts';
 
-
 interface QuestionBase {
   /** Unique in a suite and the same in every run. */
   readonly id: string;

@@ -19,7 +19,9 @@ import { inSquare } from './world-tokens.ts';
 const accounts = {
   now: ['List what is in the picture.', 'What do you see now?', 'Name everything in view.'],
   squares: ['Name what is in each square.', 'Go through the squares one by one.'],
-  past: ['What were the last {count} events?', 'Tell the last {count} things that happened.', 'List the last {count} events in order.'],
+  /** Of one event, and of several. */
+  past: ['What was the last event?', 'Tell the last thing that happened.', 'List the last event.'],
+  pasts: ['What were the last {count} events?', 'Tell the last {count} things that happened.', 'List the last {count} events in order.'],
 } as const;
 
 /** An account of so many tokens counts as one question of so many answers. */
@@ -105,13 +107,13 @@ function accountsOf(viewing: Viewing, timesSec: readonly number[], tokenColumns:
   const { world } = viewing;
   const witnessed = world.events.filter((event) => event.kind !== 'stop' && viewing.witnessed(event)).toSorted((a, b) => a.endSec - b.endSec);
   return timesSec.flatMap((timeSec): TextThread[] => {
-    const turn = (label: keyof typeof accounts, question: string, answer: string, evidenceSec: number): TextThread => [{ timeSec, question, answer, label, evidenceSec, weight: accountWeight }];
+    const turn = (label: 'now' | 'squares' | 'past', question: string, answer: string, evidenceSec: number): TextThread => [{ timeSec, question, answer, label, evidenceSec, weight: accountWeight }];
     const threads = [turn('now', random.pick(accounts.now), accountOfNow(world, timeSec), timeSec), turn('squares', random.pick(accounts.squares), accountOfSquares(world, timeSec, tokenColumns), timeSec)];
     const over = witnessed.filter((event) => event.endSec <= timeSec);
     const count = Math.min(over.length, random.int(1, eventsTold + 1));
     if (count > 0) {
       const told = over.slice(-count);
-      const question = random.pick(accounts.past).replace('last {count} events', count === 1 ? 'last event' : `last ${NUMBERS[count]!} events`).replace('last {count} things that', count === 1 ? 'last thing that' : `last ${NUMBERS[count]!} things that`);
+      const question = random.pick(accounts[count === 1 ? 'past' : 'pasts']).replace('{count}', NUMBERS[count]!);
       threads.push(turn('past', question, told.map((event) => clauseOf(world, event)).join(', '), Math.min(...told.map((event) => event.startSec))));
     }
     return threads;
