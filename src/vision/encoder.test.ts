@@ -1,30 +1,18 @@
 // The vision encoder as a cache: any rows may be recomputed, and all rows recomputed are the dense encoder bit for bit.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRandom } from '../core/random.ts';
-import { openCheckpoint } from '../models/checkpoint.ts';
-import { openWeights } from '../models/packed/open.ts';
 import type { VisionEncoder } from './encoder.ts';
-import { openVisionEncoder } from './encoder.ts';
+import { openTinyEncoder, type TinyEncoder } from './tiny-encoder.fixture.ts';
 
-describe.each(['smolvlm-tiny', 'llava-onevision-tiny'])('%s', (name) => {
+describe.each(['smolvlm-tiny', 'llava-onevision-tiny'] as const)('%s', (name) => {
   const random = createRandom(3);
-  let cache: string;
-  let resources: AsyncDisposableStack;
+  let opened: TinyEncoder;
   let encoder: VisionEncoder;
   beforeAll(async () => {
-    cache = await mkdtemp(join(tmpdir(), 'thalweg-encoder-'));
-    resources = new AsyncDisposableStack();
-    const checkpoint = await openCheckpoint(join(import.meta.dirname, '../../test/goldens/checkpoints', name));
-    const weights = resources.use(await openWeights(checkpoint, 'float32', cache));
-    encoder = resources.use(await openVisionEncoder({ spec: checkpoint.vision!.spec, projector: checkpoint.vision!.projector }, weights.vision!, { threads: 1 }));
+    opened = await openTinyEncoder(name);
+    ({ encoder } = opened);
   });
-  afterAll(async () => {
-    await resources.disposeAsync();
-    await rm(cache, { recursive: true });
-  });
+  afterAll(() => opened[Symbol.asyncDispose]());
 
   const picture = () => Float32Array.from({ length: encoder.patches * encoder.patchLength }, () => random.normal());
   const someRows = (count: number) => Int32Array.from(random.shuffle(Array.from({ length: encoder.patches }, (_, i) => i)).slice(0, count)).sort();

@@ -1,37 +1,24 @@
 // The contract of vision methods, run on every file of methods/.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRandom } from '../core/random.ts';
 import type { ImageSpec } from '../models/contract.ts';
-import { openCheckpoint } from '../models/checkpoint.ts';
-import { openWeights } from '../models/packed/open.ts';
 import type { VisionEncoder } from './encoder.ts';
-import { openVisionEncoder } from './encoder.ts';
 import { createPreprocessor, type Preprocessor } from './preprocess.ts';
 import type { Picture } from './resample.ts';
 import { defineVisionMethod, type VisionMethod } from './method.ts';
 import { VisionStream, visionMethods } from './stage.ts';
+import { openTinyEncoder, type TinyEncoder } from './tiny-encoder.fixture.ts';
 
-let cache: string;
-let resources: AsyncDisposableStack;
+let opened: TinyEncoder;
 let encoder: VisionEncoder;
 let image: ImageSpec;
 let preprocessor: Preprocessor;
 beforeAll(async () => {
-  cache = await mkdtemp(join(tmpdir(), 'thalweg-vision-methods-'));
-  resources = new AsyncDisposableStack();
-  const checkpoint = await openCheckpoint(join(import.meta.dirname, '../../test/goldens/checkpoints/smolvlm-tiny'));
-  const weights = resources.use(await openWeights(checkpoint, 'float32', cache));
-  encoder = resources.use(await openVisionEncoder({ spec: checkpoint.vision!.spec, projector: checkpoint.vision!.projector }, weights.vision!, { threads: 1 }));
-  image = checkpoint.vision!.image;
-  preprocessor = createPreprocessor(image, checkpoint.vision!.spec);
+  opened = await openTinyEncoder('smolvlm-tiny');
+  ({ encoder, image } = opened);
+  preprocessor = createPreprocessor(image, opened.spec);
 });
-afterAll(async () => {
-  await resources.disposeAsync();
-  await rm(cache, { recursive: true });
-});
+afterAll(() => opened[Symbol.asyncDispose]());
 
 /** Pictures of the encoder's size in which a few patches change from one to the next. */
 function video(seed: number, frames: number): Picture[] {

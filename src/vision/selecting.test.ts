@@ -1,40 +1,26 @@
 // The selecting methods on a real encoder: still frames cost nothing, changes cost what they cover, and what the memory lost is shown again.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRandom } from '../core/random.ts';
 import type { ImageSpec } from '../models/contract.ts';
-import { openCheckpoint } from '../models/checkpoint.ts';
-import { openWeights } from '../models/packed/open.ts';
 import type { VisionEncoder } from './encoder.ts';
-import { openVisionEncoder } from './encoder.ts';
 import { createPreprocessor, type Preprocessor } from './preprocess.ts';
 import type { Picture } from './resample.ts';
 import { VisionStream, visionMethods } from './stage.ts';
+import { openTinyEncoder, type TinyEncoder } from './tiny-encoder.fixture.ts';
 
 const methods = await visionMethods();
-let cache: string;
-let resources: AsyncDisposableStack;
+let opened: TinyEncoder;
 let encoder: VisionEncoder;
 let image: ImageSpec;
 let preprocessor: Preprocessor;
 let layers: number;
 beforeAll(async () => {
-  cache = await mkdtemp(join(tmpdir(), 'thalweg-selecting-'));
-  resources = new AsyncDisposableStack();
-  const checkpoint = await openCheckpoint(join(import.meta.dirname, '../../test/goldens/checkpoints/smolvlm-tiny'));
-  const weights = resources.use(await openWeights(checkpoint, 'float32', cache));
-  const vision = checkpoint.vision!;
-  encoder = resources.use(await openVisionEncoder({ spec: vision.spec, projector: vision.projector }, weights.vision!, { threads: 1 }));
-  ({ image } = vision);
-  ({ layers } = vision.spec);
-  preprocessor = createPreprocessor(image, vision.spec);
+  opened = await openTinyEncoder('smolvlm-tiny');
+  ({ encoder, image } = opened);
+  ({ layers } = opened.spec);
+  preprocessor = createPreprocessor(image, opened.spec);
 });
-afterAll(async () => {
-  await resources.disposeAsync();
-  await rm(cache, { recursive: true });
-});
+afterAll(() => opened[Symbol.asyncDispose]());
 
 const open = (name: string, options: Readonly<Record<string, unknown>> = {}) => new VisionStream(encoder, image, methods.get(name)!, options);
 const still = { refreshFrames: 0, spread: 1 };
