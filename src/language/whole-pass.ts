@@ -87,7 +87,7 @@ export class WholePass implements Pass {
 
   /** float32 [T, D]: where the chunk's values of a head will stay. Room for them is there since the chunk was begun. */
   #newValues(memory: Memory, layer: number, kvHead: number, count: number): Float32Array {
-    const { values, length } = memory.look(layer, kvHead).slots;
+    const { values, length } = memory.store.head(layer, kvHead);
     return values.subarray(length * this.#spec.headWidth, (length + count) * this.#spec.headWidth);
   }
 

@@ -179,8 +179,7 @@ export class Memory implements Disposable {
 
   /** float32 [T], added to the scores of the tokens of the chunk under way where some stand for several: what `look` adds once they are slots. */
   chunkBias(): Float32Array | undefined {
-    const tokens = this.#tokens.tokens.subarray(0, this.#chunk!.count);
-    return (this.method.scoreBias === 'none' && !this.#countsCame) || tokens.every((count) => count === 1) ? undefined : Float32Array.from(tokens, Math.log);
+    return this.#logCounts(this.#tokens.tokens.subarray(0, this.#chunk!.count));
   }
 
   /** Stores what the chunk became in one layer; from then on its tokens are the last slots of that layer's heads. */
@@ -246,9 +245,15 @@ export class Memory implements Disposable {
   look(layer: number, kvHead: number): Look {
     const look = this.#chunk!.looks[layer * this.store.shape.kvHeads + kvHead];
     const slots = look?.slots ?? this.store.head(layer, kvHead);
+    const slotBias = this.#logCounts(slots.tokens.subarray(0, slots.length));
+    return slotBias ? { ...look, slots, slotBias } : (look ?? { slots });
+  }
+
+  /** What counts add to scores; nothing where they add nothing. */
+  #logCounts(tokens: Float32Array): Float32Array | undefined {
     // A model that was trained to merge takes a merged slot for one, however many tokens it stands for.
-    if (this.#stream.pool || (this.method.scoreBias === 'none' && !this.#countsCame) || !hasMerged(slots)) return look ?? { slots };
-    return { ...look, slots, slotBias: Float32Array.from(slots.tokens.subarray(0, slots.length), Math.log) };
+    if (this.#stream.pool || (this.method.scoreBias === 'none' && !this.#countsCame) || !hasMerged(tokens)) return undefined;
+    return tokens.map(Math.log);
   }
 
   /**
