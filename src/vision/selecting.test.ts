@@ -1,6 +1,7 @@
 // The selecting methods on a real encoder: still frames cost nothing, changes cost what they cover, and what the memory lost is shown again.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRandom } from '../core/random.ts';
+import { builtInRouterWeights } from '../gate/router-weights.ts';
 import type { ImageSpec } from '../models/contract.ts';
 import type { VisionEncoder } from './encoder.ts';
 import { createPreprocessor, type Preprocessor } from './preprocess.ts';
@@ -108,6 +109,17 @@ test('a picture that moved as a whole is not computed anew, one that only `diffe
   for (const stream of [plain, steadied]) await stream.see(smooth(0), 0);
   expect((await plain.see(smooth(3), 1)).recomputed.length).toBeGreaterThan(encoder.patches / 2);
   expect((await steadied.see(smooth(3), 1)).recomputed).toHaveLength(0);
+});
+
+test("the router obeys the checkpoint's own weights", async () => {
+  const { patches, ...rest } = builtInRouterWeights();
+  /** Weights that decide by the constant feature alone. */
+  const always = (compute: number) => ({ ...rest, patches: { ...patches, gate: patches.gate.map((_, i) => (i === 0 ? compute : 0)) } });
+  for (const [compute, expected] of [[1, encoder.patches], [-1, 0]] as const) {
+    const stream = new VisionStream(encoder, image, methods.get('router')!, {}, { router: always(compute) });
+    await stream.see(picture(), 0);
+    expect((await stream.see(changed(picture(), 5), 1)).recomputed).toHaveLength(expected);
+  }
 });
 
 test('eventful: rows go on as long as their features moved, and a gate that lets all through is the dense encoder', async () => {
