@@ -23,11 +23,11 @@ export function product(x: Float32Array, matrix: Float32Array, into: Float32Arra
 }
 
 /** softplus(x · Wn) + 0.01: the standard deviation of each expert's noise. */
-export function noiseScale(x: Float32Array, { noise, experts }: GateMatrices): Float32Array {
+function noiseScale(x: Float32Array, { noise, experts }: GateMatrices): Float32Array {
   return product(x, noise, new Float32Array(experts)).map((value) => Math.max(value, 0) + Math.log1p(Math.exp(-Math.abs(value))) + minNoise);
 }
 
-/** Experts from the largest value to the smallest; of equal ones the first. */
+/** Numbers of the values from the largest to the smallest; of equal ones the first. */
 export function ranked(values: Float32Array): number[] {
   return Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b);
 }

@@ -2,7 +2,7 @@
 import type { Frame } from '../core/frame.ts';
 import { cheapRatio, type GatePath, type GateView } from './method.ts';
 import { summariseMotion } from './motion-summary.ts';
-import { cellCount, compare, copyCells, createThumbnail, histogramDistance, histogramOf, sample, samplePlan, type SamplePlan } from './thumbnail.ts';
+import { cellCount, compare, copyCells, createHistogram, createThumbnail, histogramDistance, histogramOf, sample, samplePlan, type SamplePlan } from './thumbnail.ts';
 
 /** Share of the old value in the running mean of a picture type's bytes. */
 const bytesMemory = 0.9;
@@ -14,8 +14,8 @@ export class FrameStatistics {
   readonly #encoded = createThumbnail();
   #before = createThumbnail();
   #now = createThumbnail();
-  #histogramBefore: Float32Array = new Float32Array(0);
-  #histogramNow: Float32Array = new Float32Array(0);
+  #histogramBefore = createHistogram();
+  #histogramNow = createHistogram();
   readonly #perCell = new Float32Array(cellCount);
   readonly #stepCells = new Float32Array(cellCount);
   readonly #meanBytes = new Map<string, number>();
@@ -23,12 +23,8 @@ export class FrameStatistics {
   #encodedSec = 0;
   #fullSec = 0;
   #skipped = 0;
-  #known = false;
-
   /** Whether a frame was encoded that later ones can be compared with. */
-  get known(): boolean {
-    return this.#known;
-  }
+  #known = false;
 
   /** Looks at a frame. Nothing where there is none to compare it with: the first, one of another size, or the one after `forget`. */
   look(frame: Frame): GateView | undefined {
@@ -38,7 +34,7 @@ export class FrameStatistics {
       this.#known = false;
     }
     sample(frame, this.#plan, this.#now);
-    this.#histogramNow = histogramOf(this.#now);
+    histogramOf(this.#now, this.#histogramNow);
     this.#timeSec = frame.timeSec;
     const bytesRatio = this.#bytesRatio(frame);
     if (!this.#known) return undefined;
@@ -78,7 +74,7 @@ export class FrameStatistics {
         path satisfies never;
     }
     [this.#before, this.#now] = [this.#now, this.#before];
-    this.#histogramBefore = this.#histogramNow;
+    [this.#histogramBefore, this.#histogramNow] = [this.#histogramNow, this.#histogramBefore];
   }
 
   /** What was encoded is not in the memory: the next frame stands alone. */

@@ -1,5 +1,6 @@
 // A small picture of a frame, sampled at fixed places: what frames are compared by, at a cost that does not grow with their size.
 import type { Difference } from './method.ts';
+import { ranked } from './noisy-top-k.ts';
 
 /** Cells of the comparison, and samples of a cell, along each side. */
 const cells = { columns: 16, rows: 12 } as const;
@@ -100,19 +101,21 @@ export function compare(a: Thumbnail, b: Thumbnail, perCell: Float32Array): Diff
 /** Copies the cells that differ most, a share of all, from one thumbnail to another. */
 export function copyCells(from: Thumbnail, to: Thumbnail, perCell: Float32Array, share: number): void {
   const length = from.length / cellCount;
-  const order = Array.from(perCell.keys()).sort((a, b) => perCell[b]! - perCell[a]! || a - b);
-  for (const cell of order.slice(0, Math.ceil(share * cellCount))) to.set(from.subarray(cell * length, (cell + 1) * length), cell * length);
+  for (const cell of ranked(perCell).slice(0, Math.ceil(share * cellCount))) to.set(from.subarray(cell * length, (cell + 1) * length), cell * length);
 }
 
-/** float32 [3, bins]: shares of the samples by level of each channel. */
-export function histogramOf(thumbnail: Thumbnail, into: Float32Array = new Float32Array(3 * histogramBins)): Float32Array {
+export function createHistogram(): Float32Array {
+  return new Float32Array(3 * histogramBins);
+}
+
+/** Counts the samples by level of each channel, as shares. @param into float32 [3, bins] */
+export function histogramOf(thumbnail: Thumbnail, into: Float32Array): void {
   into.fill(0);
   const step = 1 / sampleCount;
   for (let at = 0; at < thumbnail.length; at++) {
     const bin = Math.min(histogramBins - 1, Math.floor(thumbnail[at]! * histogramBins));
     into[(at % 3) * histogramBins + bin]! += step;
   }
-  return into;
 }
 
 /** Half the sum of |a − b| over the bins, as a mean of the channels: 0 the same, 1 nothing in common. */
