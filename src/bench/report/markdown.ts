@@ -28,11 +28,12 @@ function suiteSection(view: SuiteView): string[] {
   const { suite, rows } = view;
   const videos = suite.videos.filter((video) => video.path !== null).length;
   const intro = `${videos} videos at ${suite.fps} frames a second, ${suite.questions.length} questions${suite.chance === null ? '' : `, chance ${(suite.chance * 100).toFixed(1)} %`}. ${suite.source}.`;
+  const failed = failures(view);
   return [
     `## ${suite.name}`,
     [intro, ...suite.notes.map((note) => `Note: ${note}.`)].join(' '),
     mainTable(view),
-    ...(failures(view).length > 0 ? [['Failed:', '', ...failures(view).map((text) => `- ${text.replaceAll('\n', ' ')}`)].join('\n')] : []),
+    ...(failed.length > 0 ? [['Failed:', '', ...failed.map((text) => `- ${text.replaceAll('\n', ' ')}`)].join('\n')] : []),
     costTable(rows),
     ...sharedTables(view).map(({ title, note, header, rows: body }) => `${title}.${note === undefined ? '' : ` ${note}`}\n\n${table(header, body.map(({ row, cells }) => [nameOf(row), ...cells]))}`),
     ...(rows.some((row) => row.cell.metrics.captions) ? [captionTable(rows)] : []),

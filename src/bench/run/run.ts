@@ -68,6 +68,7 @@ export async function runBench(plan: Plan, options: RunOptions): Promise<BenchRe
   try {
     const results = new Map([...journal.finished].filter(([, result]) => !(options.retryFailed && hasFailed(result))));
     await runUnits(plan, options, results, (key, value) => journal.append(key, value), signal);
+    const suites = new Map(plan.suites.map((suite) => [suite.name, recordSuite(suite)]));
     const record: BenchRecord = {
       kind: 'thalweg-bench',
       version: 1,
@@ -78,9 +79,9 @@ export async function runBench(plan: Plan, options: RunOptions): Promise<BenchRe
       seed: plan.seed,
       baseline: plan.baseline,
       judge: options.judge.description,
-      suites: plan.suites.map(recordSuite),
+      suites: [...suites.values()],
       missing: missingVideos(plan),
-      cells: await recordCells(plan, results, options, signal),
+      cells: await recordCells(plan, suites, results, options, signal),
     };
     const finished = { ...record, finishedAt: new Date().toISOString() };
     await writeRecord(path.join(options.folder, 'record.json'), finished);
@@ -136,26 +137,24 @@ function jobsOf(units: readonly Unit[]): Job[] {
   return [...Map.groupBy(units, ({ cell, planned }) => `${cell.suite.name}/${planned.video.id}`).values()].map((own) => ({ suite: own[0]!.cell.suite, planned: own[0]!.planned, units: own }));
 }
 
-async function recordCells(plan: Plan, results: ReadonlyMap<string, UnitResult>, options: RunOptions, signal: AbortSignal): Promise<RecordCell[]> {
+async function recordCells(plan: Plan, suites: ReadonlyMap<string, RecordSuite>, results: ReadonlyMap<string, UnitResult>, options: RunOptions, signal: AbortSignal): Promise<RecordCell[]> {
   const cells: RecordCell[] = [];
-  for (const cell of plan.cells) cells.push(await recordCell(plan, cell, results, options.judge, signal));
+  for (const cell of plan.cells) cells.push(await recordCell(plan, cell, suites.get(cell.suite.name)!, results, options.judge, signal));
   return cells.map((cell) => {
     const baseline = cells.find((other) => other.suite === cell.suite && other.model === cell.model && other.method === plan.baseline);
     if (baseline === undefined || baseline === cell || cell.isMock) return cell;
     return {
       ...cell,
-      comparison: compare(cell, baseline, recordSuite(plan.suites.find(({ name }) => name === cell.suite)!), {
+      comparison: compare(cell, baseline, suites.get(cell.suite)!, {
         seed: plan.seed,
         margin: options.margin ?? defaultMargin,
-        range: rangeOf(cell.suite, plan),
+        range: rangeOf(suites.get(cell.suite)!),
       }),
     };
   });
 }
 
-async function recordCell(plan: Plan, cell: Cell, results: ReadonlyMap<string, UnitResult>, judge: Judge, signal: AbortSignal): Promise<RecordCell> {
-  const questions = questionsOf(cell.suite);
-  const suite = recordSuite(cell.suite);
+async function recordCell(plan: Plan, cell: Cell, suite: RecordSuite, results: ReadonlyMap<string, UnitResult>, judge: Judge, signal: AbortSignal): Promise<RecordCell> {
   const units: RecordCell['units'] = cell.videos.flatMap((planned) => {
     const result = results.get(unitKey(cell, planned));
     if (result === undefined) return [];
@@ -164,7 +163,7 @@ async function recordCell(plan: Plan, cell: Cell, results: ReadonlyMap<string, U
   });
   const perVideo = await Promise.all(cell.videos.map((planned) => scoreVideo(planned, results.get(unitKey(cell, planned)), judge, signal)));
   const { items, captions } =
-    cell.suite.suite.metric === 'ciderD' ? withCaptionScores(perVideo.flat(), questions) : { items: perVideo.flat(), captions: undefined };
+    suite.metric === 'ciderD' ? withCaptionScores(perVideo.flat(), questionsOf(cell.suite)) : { items: perVideo.flat(), captions: undefined };
   return {
     key: cell.key,
     suite: cell.suite.name,
@@ -250,8 +249,8 @@ function recordSuite({ name, suite, videos, notes, fps }: PlannedSuite): RecordS
 }
 
 /** Accuracy runs from 0 to 1, CIDEr from 0 to 10. */
-function rangeOf(suiteName: string, plan: Plan): number {
-  return plan.suites.find((suite) => suite.name === suiteName)?.suite.metric === 'ciderD' ? 10 : 1;
+function rangeOf({ metric }: RecordSuite): number {
+  return metric === 'ciderD' ? 10 : 1;
 }
 
 function questionsOf(suite: PlannedSuite): ReadonlyMap<string, BenchQuestion> {

@@ -11,6 +11,7 @@ import { loadMocks } from '../../bench/mock.ts';
 import { pictureOf } from '../../bench/picture.ts';
 import { htmlReport } from '../../bench/report/html.ts';
 import { markdownReport } from '../../bench/report/markdown.ts';
+import { outFault } from '../../bench/run/journal.ts';
 import { summarisePlan, type PlanSummary } from '../../bench/run/plan-summary.ts';
 import { makePlan, type RunRequest } from '../../bench/run/plan.ts';
 import type { Progress } from '../../bench/run/progress.ts';
@@ -86,7 +87,7 @@ export async function compare({ out, signal }: RunContext, flags: BenchFlags): P
   const summary = await summarisePlan(plan, lanes.parallel, lanes.rates?.drawMsPerSec);
   out.data({ kind: 'plan', ...summary, parallel: lanes.parallel }, planText(summary, lanes.parallel, isWhole(flags) ? flags.within : undefined));
   if (flags.dryRun) return;
-  await makeFolder(flags.out, { code: 'OUT_NOT_WRITABLE', purpose: 'the results', todo: 'name another folder with --out' });
+  await makeFolder(flags.out, outFault);
 
   const record = await withJudge(flags, flags.out, (judge) => {
     const options: RunOptions = {
