@@ -1,7 +1,8 @@
 // Replies of the judge model on disk, one JSON line each, so that no question is paid for twice.
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../../core/make-folder.ts';
 
 export interface ReplyCache {
   get(key: string): string | undefined;
@@ -11,7 +12,7 @@ export interface ReplyCache {
 
 /** A line that was cut off by a crash is skipped; that one question is asked again. */
 export async function openReplyCache(file: string): Promise<ReplyCache> {
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file), { code: 'REPLIES_NOT_WRITABLE', purpose: "the judge's replies", todo: 'keep them in another folder' });
   const replies = new Map<string, string>();
   const text = await readFile(file, 'utf8').catch(() => '');
   for (const line of text.split('\n')) {
