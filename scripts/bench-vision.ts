@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readEnvironment } from '../src/bench/run/environment.ts';
 import { methodNamed } from '../src/core/methods.ts';
+import { optionValue } from '../src/core/options.ts';
 import { openCheckpoint } from '../src/models/checkpoint.ts';
 import type { Precision } from '../src/models/packed/contract.ts';
 import { openWeights } from '../src/models/packed/open.ts';
@@ -94,7 +95,7 @@ const clips = values.clips.split(',').map((text): Clip => {
 });
 const settings = values.settings.split(',').map((name): Setting => {
   const [method, ...pairs] = name.split(':');
-  return { name, method: method!, options: Object.fromEntries(pairs.map((pair) => pair.split('=')).map(([key, value]) => [key!, Number.isNaN(Number(value)) ? value : Number(value)])) };
+  return { name, method: method!, options: Object.fromEntries(pairs.map((pair) => pair.split('=')).map(([key, value = '']) => [key!, optionValue(value)])) };
 });
 
 const folder = await cachedRandomCheckpoint(values.cache, size, { seed: 1 });

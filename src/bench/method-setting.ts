@@ -1,5 +1,6 @@
 // What a candidate runs: a method for each stage, by a name, a preset or a combination such as `vision=dtd,memory=fifo:frames=32`.
 import { UserError } from '../core/errors.ts';
+import { optionValue } from '../core/options.ts';
 import { methodsOf, presets, stageMethodNamed, stageNames, type Preset, type PresetModel, type StageChoice, type StageMethod, type StageName } from '../session/presets.ts';
 import { memoryMethodNamed } from '../memory/registry.ts';
 import type { Knob } from './contract.ts';
@@ -120,7 +121,7 @@ function optionsOf(text: string): Record<string, unknown> {
       .filter((pair) => pair !== '')
       .map((pair) => {
         const [name = '', raw = ''] = pair.split('=');
-        return [name, raw === 'true' ? true : raw === 'false' ? false : Number.isFinite(Number(raw)) ? Number(raw) : raw];
+        return [name, optionValue(raw)];
       }),
   );
 }

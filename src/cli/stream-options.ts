@@ -1,6 +1,7 @@
 // Options that every command shares which watches a stream, and what they open.
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../core/errors.ts';
+import { optionValue } from '../core/options.ts';
 import type { Session, StreamOptions } from '../index.ts';
 import { builtInModel } from '../session/model-folder.ts';
 import { openStream } from '../session/open-stream.ts';
@@ -72,14 +73,13 @@ function temperature(text: string): number {
   return value;
 }
 
-/** Gathers `name=value`; a value is a number or a truth value where it reads as one. */
+/** Gathers `name=value`. */
 function pairsOf(flag: string, example: string): (text: string, previous: Readonly<Record<string, unknown>>) => Record<string, unknown> {
   return (text, previous) => {
     // Names that start with a letter: `__proto__` is none.
     const [, name, raw] = /^([a-z][\w-]*)=(.*)$/is.exec(text) ?? [];
     if (name === undefined || raw === undefined) throw new UserError('BAD_PAIR', { what: `cannot read ${flag}`, got: `"${text}"`, expected: `name=value, such as ${example}` });
-    const value = raw === 'true' ? true : raw === 'false' ? false : raw.trim() !== '' && Number.isFinite(Number(raw)) ? Number(raw) : raw;
-    return { ...previous, [name]: value };
+    return { ...previous, [name]: optionValue(raw) };
   };
 }
 

@@ -19,6 +19,12 @@ export function parseOptions<S extends z.ZodType>(schema: S, given: unknown, whe
   throw new UserError('BAD_OPTION', { what: `wrong options for ${where}: ${faults.join('; ')}`, got: show(valueAt(given, first?.path ?? [])), cause: result.error });
 }
 
+/** The value of an option that was given as text, such as `frames=32`: a number or a truth value where it reads as one, else the text. */
+export function optionValue(text: string): string | number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+}
+
 function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((value, key) => (value !== null && typeof value === 'object' ? (value as Record<PropertyKey, unknown>)[key] : undefined), given);
 }
