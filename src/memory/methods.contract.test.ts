@@ -4,8 +4,9 @@ import { Decoder } from '../language/decoder.ts';
 import { randomDecisions, randomDecoder, tinySpec } from '../language/decoder.fixture.ts';
 import { storedFrames } from './frames.ts';
 import type { MemoryMethod } from './method.ts';
+import { memoryMethods } from './registry.ts';
 import { kindCode } from './slots.ts';
-import { Memory, memoryMethods } from './stage.ts';
+import { Memory } from './stage.ts';
 import { frame, opening, play, probe, question } from '../language/stream.fixture.ts';
 
 const methods = [...(await memoryMethods())].map(([name, method]) => ({ name, method }));

@@ -5,7 +5,7 @@ import type { HeadPlace, MemoryMethod, MemoryStream, OpenContext, Plan } from '.
 import type { Rotary } from './rotary.ts';
 import { kindCode, type SlotStorage } from './slots.ts';
 
-export type Scope = MemoryMethod['scope'];
+type Scope = MemoryMethod['scope'];
 
 /** From one decision for all to one for each. */
 const scopes: readonly Scope[] = ['stream', 'layer', 'head'];
@@ -15,21 +15,25 @@ export function finest(of: readonly MemoryMethod[]): Scope {
   return scopes[Math.max(...of.map(({ scope }) => scopes.indexOf(scope)))]!;
 }
 
+/** Whether a method of that scope is asked at a head: at others, what it said last holds. */
+export function isAsked(scope: Scope, { layer, kvHead }: HeadPlace): boolean {
+  return scope === 'head' || (kvHead === 0 && (scope === 'layer' || layer === 0));
+}
+
 /** A method that decides for more heads at once than share their slots is opened once for each that differs. */
 export class MethodPart {
   readonly method: MemoryMethod;
   readonly name: string;
   readonly #scope: Scope;
-  readonly #kvHeads: number;
   readonly #streams: readonly MemoryStream[];
 
   constructor(name: string, method: MemoryMethod, scope: Scope, options: Readonly<Record<string, unknown>>, context: OpenContext, saved?: readonly unknown[]) {
     this.name = name;
     this.method = method;
     this.#scope = scope;
-    this.#kvHeads = context.kvHeads;
     const count = scope === method.scope ? 1 : scope === 'head' ? context.layers * context.kvHeads : context.layers;
-    this.#streams = Array.from({ length: count }, (_, i) => method.open(options, { ...context, ...((saved?.[i] ?? undefined) !== undefined && { saved: saved?.[i] }) }));
+    // Of a method without a state a file says null.
+    this.#streams = Array.from({ length: count }, (_, i) => method.open(options, { ...context, saved: saved?.[i] ?? undefined }));
   }
 
   /** The first of its streams: of a method that works alone, the only one. */
@@ -54,8 +58,8 @@ export class MethodPart {
     for (let layer = 0; layer < layers; layer++) {
       for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
         const head = store.head(layer, kvHead);
-        if (this.#scope === 'head' || (kvHead === 0 && (this.#scope === 'layer' || layer === 0))) {
-          const stream = this.#streams[asOne ? 0 : this.#scope === 'head' ? layer * this.#kvHeads + kvHead : layer]!;
+        if (isAsked(this.#scope, { layer, kvHead })) {
+          const stream = this.#streams[asOne ? 0 : this.#scope === 'head' ? layer * kvHeads + kvHead : layer]!;
           const given = question(stream, head, asOne ? { layer, kvHead } : { layer: 0, kvHead: 0 });
           plan = given && checkPlan(given, head, (slot) => head.kind[slot] === kindCode.opening, this.name);
         }

@@ -8,15 +8,13 @@ import { lastQueries, markDecisions, slotsInSight, type Eviction } from './inlin
 import { closedSlots, InlinePooling } from './inline-pooling.ts';
 import { KvStore } from './kv-store.ts';
 import type { Incoming, MemoryMethod, MemoryNeed, MemoryStream, OpenContext, Projected, HeadPlace } from './method.ts';
-import { MethodPart } from './part.ts';
+import { isAsked, MethodPart } from './part.ts';
 import { closeUp, renumber } from './rebase.ts';
 import { memoryMethodNamed, optionsOf, parseMemoryOptions, type ParsedMemoryOptions } from './registry.ts';
 import { makeRoom } from './room.ts';
 import { Rotary } from './rotary.ts';
 import { SlotReader } from './slot-reader.ts';
 import { createColumns, hasMerged, kindCode, tailOf, type SlotColumns, type SlotStorage } from './slots.ts';
-
-export { memoryMethods } from './registry.ts';
 
 interface OpenMark extends MemoryMark {
   position: number;
@@ -39,7 +37,8 @@ export class Memory implements Disposable {
   readonly #parts: readonly MethodPart[];
   readonly #stream: MemoryStream;
   readonly #reader: SlotReader | undefined;
-  readonly #watches: boolean;
+  /** Whether the method is asked while a layer's keys and values come in. */
+  readonly #decidesInline: boolean;
   readonly #contextLength: number;
   #mark: OpenMark | undefined;
   #chunk: { readonly count: number; readonly span: number; readonly lengths: Int32Array; readonly looks: Look[]; readonly evictions: Eviction[] } | undefined;
@@ -63,7 +62,7 @@ export class Memory implements Disposable {
     const context: OpenContext = { layers: spec.layers, kvHeads: spec.kvHeads, headWidth: spec.headWidth, queryHeads: spec.queryHeads, contextLength: spec.contextLength, ropeTheta: spec.ropeTheta, ropeLayout: spec.ropeLayout, ...(adapter && { adapter }) };
     this.#parts = (method.parts ?? [method]).map((part, i) => new MethodPart(name, part, method.scope, method.parts ? optionsOf(part, options) : options, context, saved?.[i]));
     this.#stream = this.#parts[0]!.stream;
-    this.#watches = this.#parts.some(({ stream }) => stream.watch !== undefined);
+    this.#decidesInline = this.#parts.some(({ stream: of }) => of.watch !== undefined || of.pool !== undefined || of.evict !== undefined || of.select !== undefined);
   }
 
   /**
@@ -141,7 +140,7 @@ export class Memory implements Disposable {
     const { count } = incoming;
     const base = this.position;
     const span = count === 0 ? 0 : this.#tokens.position[count - 1]! + 1 - base;
-    if (!this.#mark) this.#ask((stream) => stream.before && ((head, place) => stream.before!(head, incoming, place)));
+    if (!this.#mark) this.#ask(this.#parts, (stream, head, place) => stream.before?.(head, incoming, place));
     this.#makeRoom(incoming, count, span);
     this.store.reserve(count);
     this.#reader?.reserve(this.store.longestHead + count);
@@ -173,8 +172,7 @@ export class Memory implements Disposable {
 
   /** Whether something happens to a layer's slots between `write` and `look`. If not, `look` may be asked for old slots before `write`, of all layers at once. */
   get actsBetweenLayers(): boolean {
-    const stream = this.#stream;
-    return this.#watches || stream.pool !== undefined || stream.evict !== undefined || stream.select !== undefined || this.#reader !== undefined;
+    return this.#decidesInline || this.#reader !== undefined;
   }
 
   /** float32 [T], added to the scores of the tokens of the chunk under way where some stand for several: what `look` adds once they are slots. */
@@ -185,60 +183,62 @@ export class Memory implements Disposable {
   /** Stores what the chunk became in one layer; from then on its tokens are the last slots of that layer's heads. */
   write(layer: number, made: LayerChunk): void {
     const { kvHeads, headWidth } = this.store.shape;
-    const { count, looks, evictions } = this.#chunk!;
-    const stream = this.#stream;
+    const { count, looks } = this.#chunk!;
     const stride = kvHeads * headWidth;
     const heads = this.store.heads.slice(layer * kvHeads, (layer + 1) * kvHeads);
     for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
       const head = heads[kvHead]!;
       const offset = kvHead * headWidth;
       const append = () => head.append(count, head.rotated ? made.keys : made.rawKeys!, made.values, offset, stride, this.#tokens);
-      if (!this.#watches && !stream.pool && !stream.select && !stream.evict) {
-        append();
-        this.#slotsRead += head.length;
-        continue;
-      }
-      const place = { layer, kvHead };
-      const { keys, values, queries, rawKeys = noKeys, decisions = noKeys, importances = noKeys } = made;
-      const projected: Projected = { count, keys, rawKeys, values, offset, stride, decisions, importances, queries, tokens: this.#tokens, heads };
-      for (const part of this.#parts) part.stream.watch?.(projected, place);
-      if (stream.evict) {
-        const eviction = { ...stream.evict(head, projected, place), count };
-        append();
-        const until = lastQueries(head, eviction);
-        looks[layer * kvHeads + kvHead] = { slots: head, ...(until && { until }) };
-        evictions[layer * kvHeads + kvHead] = eviction;
-        this.#slotsRead += head.length;
-        continue;
-      }
-      if (stream.pool) {
-        looks[layer * kvHeads + kvHead] = { slots: head, merge: this.#pooling.append(head, stream.pool(head, projected, place), projected, this.#tokens, this.methodName) };
-        this.#slotsRead += head.length;
-        continue;
-      }
-      if (!stream.select) {
-        append();
-        this.#slotsRead += head.length;
-        continue;
-      }
-      const asks = this.method.scope === 'head' || (kvHead === 0 && (this.method.scope === 'layer' || layer === 0));
-      if (asks) this.#picked = stream.select(head, projected, place);
-      const picked = this.#picked;
-      const past = head.length;
-      append();
-      const seen = (picked?.length ?? past) + count;
-      if (this.method.positions === 'look' && seen > this.#contextLength) {
-        throw new CapacityError('CONTEXT_FULL', { what: `${count} tokens look at more than the model's context holds`, got: `${seen} slots under method ${this.methodName}`, expected: `at most ${this.#contextLength}` });
-      }
-      this.#slotsRead += seen;
-      if (picked === undefined) continue;
-      const all = new Int32Array(seen);
-      all.set(picked);
-      for (let t = 0; t < count; t++) all[picked.length + t] = past + t;
-      const slots = this.store.gather(layer, kvHead, all);
-      if (this.method.positions === 'look') closeUp(slots, picked.length, this.rotary);
-      looks[layer * kvHeads + kvHead] = { slots };
+      if (this.#decidesInline) {
+        const { keys, values, queries, rawKeys = noKeys, decisions = noKeys, importances = noKeys } = made;
+        this.#decide(head, { count, keys, rawKeys, values, offset, stride, decisions, importances, queries, tokens: this.#tokens, heads }, { layer, kvHead }, append);
+      } else append();
+      this.#slotsRead += (looks[layer * kvHeads + kvHead]?.slots ?? head).length;
     }
+  }
+
+  /** Asks the method about the chunk in one head and takes the chunk in as it says. */
+  #decide(head: SlotStorage, projected: Projected, place: HeadPlace, append: () => void): void {
+    const { count, looks, evictions } = this.#chunk!;
+    const stream = this.#stream;
+    const at = place.layer * this.store.shape.kvHeads + place.kvHead;
+    for (const part of this.#parts) part.stream.watch?.(projected, place);
+    if (stream.evict) {
+      const eviction = { ...stream.evict(head, projected, place), count };
+      append();
+      const until = lastQueries(head, eviction);
+      looks[at] = { slots: head, ...(until && { until }) };
+      evictions[at] = eviction;
+    } else if (stream.pool) {
+      looks[at] = { slots: head, merge: this.#pooling.append(head, stream.pool(head, projected, place), projected, this.#tokens, this.methodName) };
+    } else if (stream.select) {
+      if (isAsked(this.method.scope, place)) this.#picked = stream.select(head, projected, place);
+      append();
+      const slots = this.#gatherPicked(head, place, count);
+      if (slots) looks[at] = { slots };
+    } else append();
+  }
+
+  /**
+   * The picked slots of a head and the chunk at its end, together; nothing where all were picked.
+   * @throws CapacityError when they are more than a query may look at
+   */
+  #gatherPicked(head: SlotStorage, { layer, kvHead }: HeadPlace, count: number): SlotStorage | undefined {
+    const picked = this.#picked;
+    const past = head.length - count;
+    const seen = (picked?.length ?? past) + count;
+    const isCloseUp = this.method.positions === 'look';
+    if (isCloseUp && seen > this.#contextLength) {
+      throw new CapacityError('CONTEXT_FULL', { what: `${count} tokens look at more than the model's context holds`, got: `${seen} slots under method ${this.methodName}`, expected: `at most ${this.#contextLength}` });
+    }
+    if (picked === undefined) return undefined;
+    const all = new Int32Array(seen);
+    all.set(picked);
+    for (let t = 0; t < count; t++) all[picked.length + t] = past + t;
+    const slots = this.store.gather(layer, kvHead, all);
+    if (isCloseUp) closeUp(slots, picked.length, this.rotary);
+    return slots;
   }
 
   /** What the chunk's queries see in a head, between `write` of that layer and `write` of the next. */
@@ -277,7 +277,7 @@ export class Memory implements Disposable {
       if (left) keep(head, left);
     });
     for (const head of this.store.gathered) head.truncate(0);
-    if (!this.#mark) this.#ask((stream) => stream.after && ((head, place) => stream.after!(head, { count, ...(attention && { attention: attention(place) }) }, place)));
+    if (!this.#mark) this.#ask(this.#parts, (stream, head, place) => stream.after?.(head, { count, ...(attention && { attention: attention(place) }) }, place));
   }
 
   /**
@@ -364,13 +364,10 @@ export class Memory implements Disposable {
     return { count: countOf(stretches), ...this.#tokens };
   }
 
-  /** Asks each method in turn. Returns whether any slot went. */
-  #ask(questionOf: (stream: MemoryStream) => ((head: SlotStorage, place: HeadPlace) => ReturnType<NonNullable<MemoryStream['before']>>) | undefined, parts = this.#parts): boolean {
+  /** Asks methods in turn. Returns whether any slot went. */
+  #ask(parts: readonly MethodPart[], question: Parameters<MethodPart['ask']>[2]): boolean {
     let changed = false;
-    for (const part of parts) {
-      if (questionOf(part.stream) === undefined) continue;
-      if (part.ask(this.store, this.rotary, (stream, head, place) => questionOf(stream)!(head, place))) changed = true;
-    }
+    for (const part of parts) if (part.ask(this.store, this.rotary, question)) changed = true;
     if (changed && this.method.positions === 'contiguous') this.#rebase(0);
     return changed;
   }
@@ -381,10 +378,10 @@ export class Memory implements Disposable {
     const droppers = this.#parts.filter(({ stream }) => stream.room !== undefined).reverse();
     const wanted = { count, context, shared: this.method.scope === 'stream', methodName: this.methodName, evicting: this.#mark ? [] : droppers, drops: droppers.length > 0 };
     makeRoom(this.store, wanted, (part, mostOf) => {
-      this.#ask((stream) => (head, place) => {
+      this.#ask([part], (stream, head, place) => {
         const most = mostOf(head);
         return head.length > most ? stream.room!(head, incoming, most, place) : undefined;
-      }, [part]);
+      });
     });
     if (this.position + span > context) this.#rebase(span);
   }

@@ -4,8 +4,7 @@ import { UserError } from '../core/errors.ts';
 import { methodNamed, type MethodInfo } from '../core/methods.ts';
 import { parseOptions } from '../core/options.ts';
 import { gateMethods } from '../gate/stage.ts';
-import { memoryMethodNamed, parseMemoryOptions } from '../memory/registry.ts';
-import { memoryMethods } from '../memory/stage.ts';
+import { memoryMethodNamed, memoryMethods, parseMemoryOptions } from '../memory/registry.ts';
 import { visionMethods } from '../vision/stage.ts';
 
 /** Stages that methods decide in, in the order of the data. */
