@@ -1,5 +1,5 @@
 // `thalweg train nano`: trains the built-in model by its recipe; stops at an interrupt with a checkpoint, and goes on from there.
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
@@ -7,6 +7,7 @@ import { UserError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/make-folder.ts';
 import { readLog, type LogEntry } from '../../train/log.ts';
 import { nanoRecipe, trainNano, type NanoRecipe } from '../../train/nano.ts';
+import { claimFolder } from '../claim-folder.ts';
 import { count, duration, examples, jsonOption, run, type RunContext } from '../command.ts';
 import { milliseconds, thousands } from '../format.ts';
 import { createTimeLeft } from '../time-left.ts';
@@ -38,7 +39,9 @@ export async function runTrainNano({ out, signal }: RunContext, { out: folder, s
   const recipe = steps === undefined ? full : ofSteps(full, steps);
   const runFolder = join(folder, 'run');
   await makeFolder(folder, { code: 'OUT_NOT_WRITABLE', purpose: 'the training', todo: 'name another folder with --out' });
-  await claimFolder(folder, recipe);
+  // A checkpoint of another recipe cannot be gone on from.
+  const recipeFile = join(folder, 'recipe.json');
+  if ((await claimFolder(recipeFile, JSON.stringify(recipe, undefined, 1))) !== undefined) throw new UserError('OTHER_RECIPE', { what: `${folder} holds a run of another recipe`, got: recipeFile, expected: `the recipe of this version, in ${thousands(stepsOf(recipe))} steps`, todo: 'give the same --steps, or name another folder with --out' });
   const totalSteps = stepsOf(recipe);
   const before = await checkpointStep(runFolder);
   out.data({ kind: 'started', folder, step: before, totalSteps }, `${before > 0 ? `Going on from step ${thousands(before)}` : 'Training from nothing'}, to step ${thousands(totalSteps)}; curves: ${join(runFolder, 'curves.svg')}`);
@@ -104,15 +107,6 @@ async function checkpointStep(runFolder: string): Promise<number> {
 
 function stepsOf({ curriculum }: NanoRecipe): number {
   return curriculum.reduce((sum, { steps }) => sum + steps, 0);
-}
-
-/** One folder holds one run: a checkpoint of another recipe cannot be gone on from. */
-async function claimFolder(folder: string, recipe: NanoRecipe): Promise<void> {
-  const file = join(folder, 'recipe.json');
-  const wanted = `${JSON.stringify(recipe, undefined, 1)}\n`;
-  const found = await readFile(file, 'utf8').catch(() => undefined);
-  if (found === undefined) await writeFile(file, wanted);
-  else if (found !== wanted) throw new UserError('OTHER_RECIPE', { what: `${folder} holds a run of another recipe`, got: file, expected: `the recipe of this version, in ${thousands(stepsOf(recipe))} steps`, todo: 'give the same --steps, or name another folder with --out' });
 }
 
 function rateText(stepsPerSec: number): string {

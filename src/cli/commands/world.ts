@@ -1,16 +1,18 @@
 // `thalweg world make` and `thalweg world suite`: videos of the synthetic world, their truth and their questions.
 import { existsSync } from 'node:fs';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/make-folder.ts';
 import { version } from '../../core/version.ts';
 import { annotateClip } from '../../world/annotate-clip.ts';
+import { ANNOTATION_NAMES } from '../../world/formats.ts';
 import { captionClips, egoClips, streamClips, type SuiteOptions } from '../../world/suite.ts';
 import type { Footage, SceneKind, Split } from '../../world/types.ts';
 import { createWorld } from '../../world/world.ts';
 import { clipFault, writeAnnotations, writeClip, writeSuite, type SuiteClips } from '../../world/write-clip.ts';
+import { claimFolder } from '../claim-folder.ts';
 import { count, examples, jsonOption, positiveUpTo, run, whole, type RunContext } from '../command.ts';
 import { bytes, clock, counted, thousands } from '../format.ts';
 import { createTimeLeft } from '../time-left.ts';
@@ -137,7 +139,7 @@ function targetOf(given: string, nameInFolder: string): Target {
   }
   if (/^\.(mkv|mov|avi|webm|ts|m4v)$/.test(extension)) throw new UserError('OUT_NOT_MP4', { what: `cannot write ${given}`, got: extension, expected: 'a file that ends in .mp4, or a folder' });
   const annotation = (file: string) => path.join(given, file);
-  return { name: nameInFolder, videoFolder: path.join(given, 'videos'), annotation, taken: [path.join(given, 'videos', `${nameInFolder}.mp4`), annotation('streambench.json'), annotation('questions.json')] };
+  return { name: nameInFolder, videoFolder: path.join(given, 'videos'), annotation, taken: [path.join(given, 'videos', `${nameInFolder}.mp4`), annotation(ANNOTATION_NAMES.stream), annotation(ANNOTATION_NAMES.egoQuestions)] };
 }
 
 function refuseToReplace(files: readonly string[]): void {
@@ -146,15 +148,18 @@ function refuseToReplace(files: readonly string[]): void {
 }
 
 function describeAnnotations(file: string, { streamQuestions, captions, egoQuestions }: ReturnType<typeof annotateClip>['counts']): string {
-  if (file.endsWith('streambench.json')) return `StreamBench: ${counted(streamQuestions, 'question')} in mid-stream`;
-  if (file.endsWith('datainfo.json')) return `MSR-VTT: ${counted(captions, 'caption')}`;
-  return file.endsWith('subset_answers.json') ? 'EgoSchema: the right options' : `EgoSchema: ${counted(egoQuestions, 'question')} with five options`;
+  if (file.endsWith(ANNOTATION_NAMES.stream)) return `StreamBench: ${counted(streamQuestions, 'question')} in mid-stream`;
+  if (file.endsWith(ANNOTATION_NAMES.captions)) return `MSR-VTT: ${counted(captions, 'caption')}`;
+  return file.endsWith(ANNOTATION_NAMES.egoAnswers) ? 'EgoSchema: the right options' : `EgoSchema: ${counted(egoQuestions, 'question')} with five options`;
 }
 
 async function makeSuite({ out, signal }: RunContext, flags: SuiteFlags): Promise<void> {
   const { suite, clips, seed, split, fps, size: { widthPx, heightPx } } = flags;
   await makeFolder(flags.out, { ...clipFault, todo: 'name another folder with --out' });
-  await claimFolder(flags.out, { suite, seed, split, fps, widthPx, heightPx, thalweg: version });
+  // Clips of other options under the same names would be taken for this suite's. More clips of the same are welcome.
+  const claim = JSON.stringify({ suite, seed, split, fps, widthPx, heightPx, thalweg: version });
+  const other = await claimFolder(path.join(flags.out, 'suite.json'), claim);
+  if (other !== undefined) throw new UserError('OTHER_SUITE', { what: `${flags.out} holds another suite`, got: other, expected: claim, todo: 'name another folder with --out, or give the same options' });
   const timeLeft = createTimeLeft();
   let done = 0;
   let alreadyThere = true;
@@ -175,14 +180,3 @@ async function makeSuite({ out, signal }: RunContext, flags: SuiteFlags): Promis
 }
 
 const officialName = { 'world-stream': 'streambench', 'world-caption': 'msrvtt-caption', 'world-ego': 'egoschema' } as const;
-
-/** A folder holds one suite: clips of other options under the same names would be taken for its own. More clips of the same are welcome. */
-async function claimFolder(folder: string, suite: object): Promise<void> {
-  const file = path.join(folder, 'suite.json');
-  const wanted = JSON.stringify(suite);
-  const found = await readFile(file, 'utf8').catch(() => undefined);
-  if (found === undefined) {
-    await writeFile(`${file}.part`, `${wanted}\n`);
-    await rename(`${file}.part`, file);
-  } else if (found.trim() !== wanted) throw new UserError('OTHER_SUITE', { what: `${folder} holds another suite`, got: found.trim(), expected: wanted, todo: 'name another folder with --out, or give the same options' });
-}
