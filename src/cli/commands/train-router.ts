@@ -1,7 +1,8 @@
 // `thalweg train router`: trains the gates that choose which frames and patches a checkpoint computes.
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { cacheFolder, findModel, trainRouterOf } from '../../index.ts';
+import { cacheFolder, findModel } from '../../session/model-folder.ts';
+import { trainRouterOf } from '../../train/router-run.ts';
 import { count, examples, jsonOption, run, whole } from '../command.ts';
 
 interface RouterFlags {
