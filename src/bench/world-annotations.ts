@@ -6,7 +6,7 @@ import { createBalance, type Balance } from '../world/questions/balance.ts';
 import { askEgo } from '../world/questions/ego.ts';
 import { word, type WorldQuestion } from '../world/questions/question.ts';
 import { Viewing } from '../world/questions/viewing.ts';
-import { captionClips, egoClips, streamClips, type StreamClip } from '../world/suite.ts';
+import { captionClips, egoClips, streamClips, type EgoClip, type StreamClip } from '../world/suite.ts';
 import type { WorldSpec } from '../world/types.ts';
 import type { World } from '../world/world.ts';
 import { ageOf } from './question.ts';
@@ -67,7 +67,7 @@ export async function worldAnnotations(kind: WorldKind, { seed, size, length = '
       const { questions, answers } = egoFiles(asked);
       return {
         files: {
-          [ANNOTATION_NAMES.egoQuestions]: (questions as object[]).map((question, i) => ({ ...question, video: asked[i]!.video })),
+          [ANNOTATION_NAMES.egoQuestions]: questions,
           [ANNOTATION_NAMES.egoAnswers]: answers,
         },
         specs,
@@ -81,7 +81,7 @@ function usualClips(options: { readonly seed: number; readonly split: 'test'; re
 }
 
 /** The shortest of the walks that a larger suite would begin with. */
-function shortWalks(options: Parameters<typeof egoClips>[0]): ReturnType<typeof egoClips> extends Generator<infer C> ? C[] : never {
+function shortWalks(options: Parameters<typeof egoClips>[0]): EgoClip[] {
   return [...egoClips({ ...options, clips: options.clips * 6 })].sort((a, b) => a.world.durationSec - b.world.durationSec).slice(0, options.clips);
 }
 
