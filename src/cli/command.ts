@@ -100,6 +100,13 @@ export function count(text: string): number {
   return value;
 }
 
+/** Parses a number of threads. */
+export function threads(text: string): number {
+  const value = count(text);
+  if (value > 1024) throw new InvalidArgumentError('expected at most 1024');
+  return value;
+}
+
 /** Parses a time: `10`, `10s`, `500ms`, `2m`, `1h`; in seconds. */
 export function seconds(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());

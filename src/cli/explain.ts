@@ -42,6 +42,8 @@ export function createExplainer(path: string, fps: number): Explainer {
     await writer.write(drawReport(picture, size, report), report.timeSec - firstSec);
   }
 
+  const close = () => (closed ??= writing.finally(() => writer?.close()));
+
   return {
     async frame({ index, rgb, widthPx, heightPx }) {
       if (waiting >= mostWaiting) await writing.catch(() => undefined); // A failure is told by `close`.
@@ -55,10 +57,8 @@ export function createExplainer(path: string, fps: number): Explainer {
       writing = writing.then(() => write(picture, report)).finally(() => waiting--);
       writing.catch(() => undefined);
     },
-    close: () => (closed ??= writing.finally(() => writer?.close())),
-    [Symbol.asyncDispose]() {
-      return (closed ??= writing.finally(() => writer?.close())).catch(() => undefined);
-    },
+    close,
+    [Symbol.asyncDispose]: () => close().catch(() => undefined),
   };
 }
 

@@ -3,14 +3,15 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../core/errors.ts';
 import { optionValue } from '../core/options.ts';
 import type { Session, StreamOptions } from '../index.ts';
+import type { Precision } from '../models/packed/contract.ts';
 import { builtInModel } from '../session/model-folder.ts';
 import { openStream } from '../session/open-stream.ts';
 import { defaultPreset } from '../session/presets.ts';
-import { count, duration, jsonOption, nonNegative, positive, positiveUpTo, seconds, whole, type RunContext } from './command.ts';
+import { count, duration, jsonOption, nonNegative, positive, positiveUpTo, seconds, threads, whole, type RunContext } from './command.ts';
 
 export interface StreamFlags {
   readonly model: string;
-  readonly precision?: 'float32' | 'w8a8' | 'w8' | 'w4';
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly adapter?: string;
   readonly method: string;
@@ -59,12 +60,6 @@ export function addStreamOptions(command: Command): Command {
 function named(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('expected a folder or the name of a model');
   return text;
-}
-
-function threads(text: string): number {
-  const value = count(text);
-  if (value > 1024) throw new InvalidArgumentError('expected at most 1024');
-  return value;
 }
 
 function temperature(text: string): number {

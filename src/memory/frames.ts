@@ -18,6 +18,20 @@ function isFrame(slots: SlotColumns, slot: number): boolean {
   return isOfFrame(slots.kind[slot]!);
 }
 
+/** How many slots are of such a kind. */
+export function countOfKind(slots: SlotView, is: (kind: number) => boolean): number {
+  let sum = 0;
+  for (let slot = 0; slot < slots.length; slot++) if (is(slots.kind[slot]!)) sum++;
+  return sum;
+}
+
+/** Indices of the `most` best of the scores; of equal ones the later. */
+export function best(scores: ArrayLike<number>, most: number): Int32Array {
+  return Int32Array.from({ length: scores.length }, (_, i) => i)
+    .sort((a, b) => scores[b]! - scores[a]! || b - a)
+    .subarray(0, Math.max(0, most));
+}
+
 /** Frames of the stored slots, oldest first. */
 export function storedFrames(slots: SlotView): StoredFrame[] {
   const frames: StoredFrame[] = [];

@@ -22,6 +22,7 @@ import { UserError } from '../../core/errors.ts';
 import { cacheFault, makeFolder } from '../../core/make-folder.ts';
 import { listAdapters, withAdapter } from '../../models/adapters.ts';
 import { openCheckpoint } from '../../models/checkpoint.ts';
+import type { Precision } from '../../models/packed/contract.ts';
 import { inspectModel } from '../../session/inspect-model.ts';
 import { cacheFolder, findModel } from '../../session/model-folder.ts';
 import { openModel, type Model } from '../../session/model.ts';
@@ -42,7 +43,7 @@ export interface BenchFlags extends JudgeFlags {
   readonly method: readonly string[];
   readonly model: string;
   readonly adapter: readonly string[];
-  readonly precision?: 'float32' | 'w8a8' | 'w8' | 'w4';
+  readonly precision?: Precision;
   readonly quick?: boolean;
   readonly within: number;
   readonly minutes?: number;

@@ -15,7 +15,7 @@ import { createBalance } from '../../world/questions/balance.ts';
 import type { WorldQuestion } from '../../world/questions/question.ts';
 import { Viewing } from '../../world/questions/viewing.ts';
 import { createWorld, type World } from '../../world/world.ts';
-import { examples, jsonOption, positiveUpTo, run, whole, type RunContext } from '../command.ts';
+import { examples, jsonOption, positiveUpTo, run, threads, whole, type RunContext } from '../command.ts';
 import { clock, counted, milliseconds, rate, thousands } from '../format.ts';
 import type { Output } from '../output.ts';
 import { summaryText } from '../summary-text.ts';
@@ -49,7 +49,7 @@ export default {
       .option('--seconds <n>', 'how long it plays', positiveUpTo(3600), 45)
       .option('--fps <rate>', 'frames a second that the model sees', positiveUpTo(cameraFps), defaultFps)
       .option('-m, --model <folder|id>', 'another model than the built-in one', builtInModel)
-      .option('--threads <n>', 'threads that compute (default: all cores)', positiveUpTo(1024))
+      .option('--threads <n>', 'threads that compute (default: all cores)', threads)
       .addOption(jsonOption())
       .action(run(demonstrate));
     examples(command, ['thalweg demo', 'thalweg demo --kind cuts --seed 3', 'thalweg demo --seconds 20 --fps 4 --json']);
@@ -88,8 +88,8 @@ async function demonstrate({ out, signal }: RunContext, flags: DemoFlags): Promi
 }
 
 /** The model that was asked for; without the built-in one, random weights that are told to be that. */
-async function openDemoModel({ model: name, threads, seed }: DemoFlags, resources: AsyncDisposableStack, signal: AbortSignal): Promise<{ readonly model: Model; readonly isMeaningless: boolean }> {
-  const common = { signal, threads: threads ?? availableParallelism() };
+async function openDemoModel({ model: name, threads: given, seed }: DemoFlags, resources: AsyncDisposableStack, signal: AbortSignal): Promise<{ readonly model: Model; readonly isMeaningless: boolean }> {
+  const common = { signal, threads: given ?? availableParallelism() };
   const isMissing = isBuiltIn(name) && (await findModel(name).then(() => false, () => true));
   if (!isMissing) return { model: resources.use(await openModel({ ...common, model: name })), isMeaningless: false };
   const folder = resources.use(await temporaryFolder('thalweg-demo-'));

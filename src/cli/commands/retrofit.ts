@@ -4,7 +4,7 @@ import { extraMatrices, type ExtraMatrix } from '../../train/retrofit-model.ts';
 import { retrofitModel } from '../../train/retrofit-run.ts';
 import type { RetrofitRunResult } from '../../train/retrofit-run.ts';
 import { builtInModel } from '../../session/model-folder.ts';
-import { count, examples, jsonOption, positive, run, whole } from '../command.ts';
+import { count, examples, jsonOption, positive, run, threads, whole } from '../command.ts';
 import { milliseconds, table, thousands } from '../format.ts';
 
 interface RetrofitFlags {
@@ -33,7 +33,7 @@ export default {
     const command = program
       .command('retrofit')
       .description('teach a model to merge (dmc) or evict (dms) what its memory holds; writes an adapter, goes on where it was cut short')
-      .option('-m, --model <folder|id>', 'the model: a checkpoint folder, a llama2.c file, a pulled model or a built-in one', process.env['THALWEG_MODEL'] ?? builtInModel)
+      .addOption(new Option('-m, --model <folder|id>', 'the model: a checkpoint folder, a llama2.c file, a pulled model or a built-in one').env('THALWEG_MODEL').default(builtInModel))
       .addOption(new Option('--kind <kind>', 'dmc merges tokens into slots, dms evicts slots').choices(['dmc', 'dms']).default('dmc'))
       .option('--ratio <n>', 'tokens for each slot, over all layers and heads', ratio, 4)
       .option('--steps <n>', 'training steps', count, 1000)
@@ -48,7 +48,7 @@ export default {
       .option('--frames <n>', 'frames of a clip, for models that see', count)
       .option('--samples <n>', 'texts or clips to train on', count)
       .option('--held-out <n>', 'texts or clips to measure on', count)
-      .option('--threads <n>', 'threads that compute', count, 1)
+      .option('--threads <n>', 'threads that compute', threads, 1)
       .addOption(jsonOption())
       .action(
         run(async ({ out, signal }, { train: extra, ...flags }: RetrofitFlags) => {

@@ -8,7 +8,7 @@ import { makeFolder } from '../../core/make-folder.ts';
 import { readLog, type LogEntry } from '../../train/log.ts';
 import { nanoRecipe, trainNano, type NanoRecipe } from '../../train/nano.ts';
 import { claimFolder } from '../claim-folder.ts';
-import { count, duration, examples, jsonOption, run, type RunContext } from '../command.ts';
+import { count, duration, examples, jsonOption, run, threads, type RunContext } from '../command.ts';
 import { milliseconds, thousands } from '../format.ts';
 import { createTimeLeft } from '../time-left.ts';
 
@@ -27,7 +27,7 @@ export function registerTrainNano(group: Command): void {
     .description('train the built-in model from nothing, as its recipe says: draws its clips, trains, writes a checkpoint folder; Ctrl-C stops with a checkpoint, the same command goes on')
     .requiredOption('--out <folder>', 'gets clips/, run/ (checkpoints, log.jsonl, curves.svg) and at the end model/')
     .option('--steps <n>', 'steps in all; every part of the curriculum is shortened or lengthened alike (default: as the recipe says)', count)
-    .option('--threads <n>', 'threads that compute (default: all cores)', count)
+    .option('--threads <n>', 'threads that compute (default: all cores)', threads)
     .addOption(new Option('--checkpoint-every <time>', 'what an end by force may cost').argParser(duration).default(300, '5m'))
     .option('--spinning', 'keep threads awake between operators: faster on a machine that does nothing else')
     .addOption(jsonOption())
@@ -35,7 +35,7 @@ export function registerTrainNano(group: Command): void {
   examples(command, ['thalweg train nano --out ./nano', 'thalweg train nano --out ./taste --steps 300', 'thalweg demo --model ./nano/model']);
 }
 
-export async function runTrainNano({ out, signal }: RunContext, { out: folder, steps, threads, checkpointEvery, spinning }: TrainNanoFlags, full: NanoRecipe = nanoRecipe): Promise<void> {
+export async function runTrainNano({ out, signal }: RunContext, { out: folder, steps, threads: given, checkpointEvery, spinning }: TrainNanoFlags, full: NanoRecipe = nanoRecipe): Promise<void> {
   const recipe = steps === undefined ? full : ofSteps(full, steps);
   const runFolder = join(folder, 'run');
   await makeFolder(folder, { code: 'OUT_NOT_WRITABLE', purpose: 'the training', todo: 'name another folder with --out' });
@@ -51,7 +51,7 @@ export async function runTrainNano({ out, signal }: RunContext, { out: folder, s
   const result = await trainNano({
     recipe,
     folder,
-    threads: threads ?? availableParallelism(),
+    threads: given ?? availableParallelism(),
     checkpointEverySec: checkpointEvery,
     signal,
     ...(spinning && { spinning }),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { cacheFolder, findModel } from '../../session/model-folder.ts';
 import { trainRouterOf } from '../../train/router-run.ts';
-import { count, examples, jsonOption, run, whole } from '../command.ts';
+import { count, examples, jsonOption, run, threads, whole } from '../command.ts';
 
 interface RouterFlags {
   readonly model: string;
@@ -25,7 +25,7 @@ export function registerTrainRouter(train: Command): void {
     .option('--clips <n>', 'clips to learn from; a fifth more are held out', count, 60)
     .option('--steps <n>', 'steps of the optimiser', count, 1500)
     .option('--seed <n>', 'seed of clips and batches', whole, 1)
-    .option('--threads <n>', 'threads that compute', count, 1)
+    .option('--threads <n>', 'threads that compute', threads, 1)
     .option('--work <folder>', 'checkpoints, log and curves; a run that was cut short goes on from there (default: a folder of the cache)')
     .addOption(jsonOption())
     .action(

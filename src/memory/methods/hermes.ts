@@ -1,6 +1,7 @@
 // hermes: when full, shallow layers keep what is recent and deep ones what text attends to; what goes is averaged into one slot.
 import { z } from 'zod';
-import { isDialogue, newFrame, shrinkTo, storedFrames } from '../frames.ts';
+import { FrameSizes } from '../frame-sizes.ts';
+import { best, countOfKind, isDialogue, shrinkTo, storedFrames } from '../frames.ts';
 import { defineMemoryMethod, type HeadPlace, type Plan, type Projected } from '../method.ts';
 import { RawKeys } from '../raw-keys.ts';
 import { kindCode, type SlotView } from '../slots.ts';
@@ -19,7 +20,7 @@ const options = z.strictObject({
 /** Latest tokens of the text whose mean query attention is measured by. */
 const guideTokens = 8;
 
-const guidesSchema = z.object({ guides: z.array(z.tuple([z.number(), z.instanceof(Float32Array)])), coming: z.number(), largest: z.number() });
+const savedState = z.object({ guides: z.array(z.tuple([z.number(), z.instanceof(Float32Array)])), sizes: z.unknown() });
 
 export default defineMemoryMethod({
   summary: 'when full, keeps the recent in shallow layers and what text attends to in deep ones; the rest becomes one slot',
@@ -37,9 +38,9 @@ export default defineMemoryMethod({
     const group = queryHeads / kvHeads;
     let full = Math.min(most, Math.floor(0.9 * contextLength));
     const raw = new RawKeys(context);
-    const saved = guidesSchema.parse(context.saved ?? { guides: [], coming: 0, largest: 0 });
-    const guides = new Map<number, Float32Array>(saved.guides);
-    let { coming, largest } = saved;
+    const saved = context.saved === undefined ? undefined : savedState.parse(context.saved);
+    const guides = new Map<number, Float32Array>(saved?.guides);
+    const sizes = new FrameSizes(saved?.sizes);
 
     /** Keeps the mean query of the end of a text: float32 [D], before the rotary embedding. */
     function learn({ count, queries, tokens }: Projected, { layer, kvHead }: HeadPlace): void {
@@ -65,23 +66,23 @@ export default defineMemoryMethod({
       return scores;
     }
 
-    /** Leaves at most `target` slots, dialogue not counted. */
-    function compress(slots: SlotView, target: number, place: HeadPlace): Plan {
+    /** Leaves at most `target` slots, dialogue not counted. Nothing where there are no more. */
+    function compress(slots: SlotView, target: number, place: HeadPlace): Plan | undefined {
       const candidates: number[] = [];
       let left = target;
       for (let slot = 0; slot < slots.length; slot++) {
         if (slots.kind[slot] === kindCode.opening) left--;
         else if (!isDialogue(slots.kind[slot]!)) candidates.push(slot);
       }
-      if (candidates.length <= left) return { kind: 'keep', slots: Int32Array.from({ length: slots.length }, (_, slot) => slot) };
+      if (candidates.length <= left) return undefined;
       left = Math.max(0, left - Number(summary));
       const depth = layers === 1 ? 0.5 : place.layer / (layers - 1);
       const attended = attention(slots, place);
       const byAttention = Float32Array.from(candidates, (slot) => attended[slot]!).sort();
       const rank = (value: number) => lowerBound(byAttention, value) / candidates.length;
       const score = candidates.map((slot, order) => (order >= candidates.length - recentRatio * left ? 2 : (1 - depth) * (order / candidates.length) + depth * rank(attended[slot]!)));
-      const chosen = new Set([...candidates.keys()].sort((a, b) => score[b]! - score[a]! || b - a).slice(0, left).map((i) => candidates[i]!));
-      const goes = new Set(candidates.filter((slot) => !chosen.has(slot)));
+      const goes = new Set(candidates);
+      for (const order of best(score, left)) goes.delete(candidates[order]!);
       let kept = 0;
       let summarised = -1;
       const to = Int32Array.from({ length: slots.length }, (_, slot) => {
@@ -93,27 +94,24 @@ export default defineMemoryMethod({
       return { kind: 'assign', to, weights: slots.tokens.slice(0, slots.length) };
     }
 
-    const dialogue = (slots: SlotView) => slots.kind.subarray(0, slots.length).filter(isDialogue).length;
+    const dialogue = (slots: SlotView) => countOfKind(slots, isDialogue);
     return {
       tune(value) {
         full = Math.min(value, Math.floor(0.9 * contextLength));
       },
       watch: learn,
       before(slots, incoming, place) {
-        const begins = newFrame(slots, incoming) !== undefined;
-        if (place.layer === 0 && place.kvHead === 0) {
-          coming = (begins ? 0 : coming) + incoming.count;
-          largest = Math.max(largest, coming);
-        }
-        return begins && slots.length - dialogue(slots) + largest > full ? compress(slots, Math.min(Math.floor(targetRatio * full), full - largest), place) : undefined;
+        const begins = sizes.note(slots, incoming, place);
+        if (!begins || slots.length - dialogue(slots) + sizes.largest <= full) return undefined;
+        return compress(slots, Math.min(Math.floor(targetRatio * full), full - sizes.largest), place);
       },
       // A frame larger than any before it.
       after: (slots, _chunk, place) => (slots.length - dialogue(slots) > full ? compress(slots, full, place) : undefined),
       room(slots, incoming, limit, place) {
         const target = limit - dialogue(slots);
-        return target > 0 ? compress(slots, target, place) : shrinkTo(slots, incoming, limit, storedFrames(slots));
+        return (target > 0 ? compress(slots, target, place) : undefined) ?? shrinkTo(slots, incoming, limit, storedFrames(slots));
       },
-      save: () => ({ guides: [...guides], coming, largest }),
+      save: () => ({ guides: [...guides], sizes: sizes.save() }),
     };
   },
 });

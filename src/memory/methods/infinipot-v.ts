@@ -1,6 +1,7 @@
 // infinipot-v: when the memory is full, tokens that recent frames repeat go, and of the others those of small values; each head for itself.
 import { z } from 'zod';
-import { isDialogue, isOfFrame, newFrame, shrinkTo, storedFrames } from '../frames.ts';
+import { FrameSizes } from '../frame-sizes.ts';
+import { best, countOfKind, isDialogue, isOfFrame, shrinkTo, storedFrames } from '../frames.ts';
 import { defineMemoryMethod, type Plan } from '../method.ts';
 import { norm, RawKeys } from '../raw-keys.ts';
 import { kindCode, type SlotView } from '../slots.ts';
@@ -15,12 +16,6 @@ const options = z.strictObject({
   /** Share of the visual slots that counts as recent: whole frames, which stay. */
   recentRatio: z.number().gt(0).lt(1).default(0.25),
 });
-
-function count(slots: SlotView, is: (kind: number) => boolean): number {
-  let sum = 0;
-  for (let slot = 0; slot < slots.length; slot++) if (is(slots.kind[slot]!)) sum++;
-  return sum;
-}
 
 /** The newest frames that together have at most so many slots, and the newest of all in any case. */
 function recentFrames(slots: SlotView, most: number): ReadonlySet<number> {
@@ -64,10 +59,8 @@ function novelty(slots: SlotView, recent: ReadonlySet<number>, raw: RawKeys): Fl
 }
 
 /** The `most` best of the candidates; of equal ones the newer. */
-function best(candidates: readonly number[], score: (slot: number) => number, most: number): readonly number[] {
-  const scores = Float32Array.from(candidates, score);
-  const order = Int32Array.from(candidates.keys()).sort((a, b) => scores[b]! - scores[a]! || b - a);
-  return Array.from(order.subarray(0, Math.max(0, most)), (at) => candidates[at]!);
+function bestOf(candidates: readonly number[], score: (slot: number) => number, most: number): readonly number[] {
+  return Array.from(best(Float32Array.from(candidates, score), most), (at) => candidates[at]!);
 }
 
 export default defineMemoryMethod({
@@ -85,14 +78,13 @@ export default defineMemoryMethod({
   open({ slots: most, targetRatio, redundancyRatio, recentRatio }, context) {
     const full = Math.min(most, Math.floor(0.9 * context.contextLength));
     const raw = new RawKeys(context);
-    /** Tokens of the frame that is coming, and of the largest so far: room is made for a whole frame, or chunks would decide what stays. */
-    let { coming, largest } = z.object({ coming: z.number(), largest: z.number() }).parse(context.saved ?? { coming: 0, largest: 0 });
+    const sizes = new FrameSizes(context.saved);
 
     /** Leaves at most `target` slots, dialogue not counted. */
     function compress(slots: SlotView, target: number): Plan {
       const kept = new Uint8Array(slots.length);
       const candidates: number[] = [];
-      const recent = recentFrames(slots, Math.min(target - count(slots, (kind) => kind === kindCode.opening), recentRatio * count(slots, (kind) => kind === kindCode.visual)));
+      const recent = recentFrames(slots, Math.min(target - countOfKind(slots, (kind) => kind === kindCode.opening), recentRatio * countOfKind(slots, (kind) => kind === kindCode.visual)));
       let left = target;
       for (let slot = 0; slot < slots.length; slot++) {
         const kind = slots.kind[slot]!;
@@ -101,28 +93,24 @@ export default defineMemoryMethod({
         left -= Number(kept[slot] === 1 && !isDialogue(kind));
       }
       const score = novelty(slots, recent, raw);
-      const unseen = best(candidates, (slot) => score[slot]!, Math.min(left, Math.round(redundancyRatio * target) - (target - left)));
+      const unseen = bestOf(candidates, (slot) => score[slot]!, Math.min(left, Math.round(redundancyRatio * target) - (target - left)));
       for (const slot of unseen) kept[slot] = 1;
       const rest = candidates.filter((slot) => kept[slot] === 0);
-      for (const slot of best(rest, (at) => norm(slots.values, at, context.headWidth), left - unseen.length)) kept[slot] = 1;
+      for (const slot of bestOf(rest, (at) => norm(slots.values, at, context.headWidth), left - unseen.length)) kept[slot] = 1;
       return { kind: 'keep', slots: Int32Array.from(kept.keys()).filter((slot) => kept[slot] === 1) };
     }
 
     return {
-      before(slots, incoming, { layer, kvHead }) {
-        const begins = newFrame(slots, incoming) !== undefined;
-        if (layer === 0 && kvHead === 0) {
-          coming = (begins ? 0 : coming) + incoming.kind.subarray(0, incoming.count).filter(isOfFrame).length;
-          largest = Math.max(largest, coming);
-        }
-        if (!begins || slots.length - count(slots, isDialogue) + largest <= full) return undefined;
-        return compress(slots, Math.min(Math.floor(targetRatio * full), full - largest));
+      before(slots, incoming, place) {
+        const begins = sizes.note(slots, incoming, place);
+        if (!begins || slots.length - countOfKind(slots, isDialogue) + sizes.largest <= full) return undefined;
+        return compress(slots, Math.min(Math.floor(targetRatio * full), full - sizes.largest));
       },
-      save: () => ({ coming, largest }),
+      save: () => sizes.save(),
       // A frame larger than any before it.
-      after: (slots) => (slots.length - count(slots, isDialogue) > full ? compress(slots, full) : undefined),
+      after: (slots) => (slots.length - countOfKind(slots, isDialogue) > full ? compress(slots, full) : undefined),
       room(slots, incoming, limit) {
-        const target = limit - count(slots, isDialogue);
+        const target = limit - countOfKind(slots, isDialogue);
         const plan = compress(slots, Math.max(0, target));
         return plan.kind === 'keep' && plan.slots.length <= limit ? plan : shrinkTo(slots, incoming, limit, storedFrames(slots));
       },
