@@ -63,6 +63,16 @@ describe('thalweg', () => {
     expect(out).toMatch(/> What\?[\s\S]*> And now\?[\s\S]*watched {2}1[12] frames/);
   });
 
+  it('keeps a session in a file: what was watched before is part of the answer', async () => {
+    const session = join(folder, 'clip.session');
+    const watched = (...args: string[]) => thalweg(withModel('ask', video, 'What?', '--fps', '2', '--json', '--session', session, ...args));
+    expect(documents((await watched('--duration', '2s')).out)[0]).toMatchObject({ kind: 'answer', timeSec: 1.6, frames: 4 });
+    const [opened, answer] = documents((await watched()).out);
+    expect(opened).toMatchObject({ kind: 'opened', resumedSec: 1.6 });
+    expect(answer).toMatchObject({ kind: 'answer', frames: 12 });
+    expect((await watched('--method', 'fifo')).out).toMatch(/saved under another memory method/);
+  });
+
   it('answers as JSON, at a time', async () => {
     const { status, out } = await thalweg(withModel('ask', video, 'What?', '--fps', '2', '--at', '2s', '--json'));
     const [answer, summary] = documents(out);
@@ -223,7 +233,7 @@ describe('thalweg', () => {
     ['an empty question in rounds', () => ['watch', 'absent.mp4', '--ask', '', '--model', 'no/model'], /a question is empty/],
     ['video and questions both on standard input', () => withModel('chat', '-'), /questions come from standard input/],
     ['an option name that is none', () => withModel('ask', video, 'What?', '--memory-option', '__proto__=1'), /--memory-option/],
-    ['a model of no name', () => ['ask', video, 'What?', '--model', ' '], /--model.*expected a folder or the name of a model/],
+    ['a model of no name', () => ['ask', video, 'What?', '--model', ' '], /--model.*expected a name/],
     ['no argument', () => ['ask', '--model', model], /missing required argument 'video'/],
     ['an unknown command', () => ['swim'], /unknown command 'swim'/],
     ['a rate of nothing', () => withModel('ask', video, 'What?', '--fps', '0'), /--fps.*expected a number above 0/],

@@ -7,6 +7,7 @@ import type { Precision } from '../models/packed/contract.ts';
 import { builtInModel } from '../session/model-folder.ts';
 import { openStream } from '../session/open-stream.ts';
 import { defaultPreset } from '../session/presets.ts';
+import { printSaving } from './watch-progress.ts';
 import { count, duration, jsonOption, nonNegative, positive, positiveUpTo, seconds, threads, whole, type RunContext } from './command.ts';
 
 export interface StreamFlags {
@@ -25,6 +26,7 @@ export interface StreamFlags {
   readonly fps: number;
   readonly realtime?: boolean;
   readonly maxLatency?: number;
+  readonly session?: string;
   readonly start?: number;
   readonly duration?: number;
   readonly maxTokens?: number;
@@ -51,6 +53,7 @@ export function addStreamOptions(command: Command): Command {
     .option('--max-latency <time>', 'the latest that a frame is taken in after it came, and that an answer begins, such as 500ms (default: 1s where a stream is kept up with)', duration)
     .option('--start <time>', 'begin there', seconds)
     .option('--duration <time>', 'watch that much', duration)
+    .option('--session <file>', 'keep the session in a file: go on from it where it is there, save to it every five minutes and at the end', named)
     .option('--max-tokens <n>', 'longest answer', count)
     .option('--temperature <t>', '0 is greedy (default: the checkpoint decides)', temperature)
     .option('--seed <n>', 'seed for sampling', whole)
@@ -58,7 +61,7 @@ export function addStreamOptions(command: Command): Command {
 }
 
 function named(text: string): string {
-  if (text.trim() === '') throw new InvalidArgumentError('expected a folder or the name of a model');
+  if (text.trim() === '') throw new InvalidArgumentError('expected a name');
   return text;
 }
 
@@ -84,7 +87,7 @@ export function checkQuestions(questions: readonly string[]): void {
 }
 
 /** Opens the session that the flags describe; conversion of weights shows as progress. */
-export async function openFromFlags(address: string, flags: StreamFlags, { out, signal }: RunContext, watchers: Pick<StreamOptions, 'onEvent' | 'onFrame'> = {}): Promise<Session> {
+export async function openFromFlags(address: string, flags: StreamFlags, { out, signal }: RunContext, watchers: Pick<StreamOptions, 'onFrame'> = {}): Promise<Session> {
   out.progress(`opening ${flags.model}`);
   return openStream({
     source: address,
@@ -111,6 +114,8 @@ export async function openFromFlags(address: string, flags: StreamFlags, { out, 
     memoryMiB: flags.memoryMib,
     ...(flags.realtime && { realtime: true }),
     ...(flags.maxLatency !== undefined && { maxLatencyMs: flags.maxLatency * 1000 }),
+    ...(flags.session !== undefined && { sessionFile: flags.session }),
+    onEvent: (event) => printSaving(out, event),
     signal,
     ...watchers,
   });

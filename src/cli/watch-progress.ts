@@ -27,6 +27,7 @@ export function watchProgress(out: Output): (event: SessionEvent) => void {
         printBudgetEvent(out, event);
         break;
       case 'opened':
+      case 'saved':
       case 'text':
       case 'answer':
       case 'ended':
@@ -45,4 +46,10 @@ export function printBudgetEvent(out: Output, event: Extract<SessionEvent, { rea
 /** Prints what happens to the source. People are spared the single dropped frames: the summary counts them. */
 export function printSourceEvent(out: Output, event: Extract<SessionEvent, { readonly kind: 'source' }>): void {
   out.data(event, event.event.kind === 'dropped' ? undefined : `[${describeSourceEvent(event.event)}]`);
+}
+
+/** Prints what became of the session's file. */
+export function printSaving(out: Output, event: SessionEvent): void {
+  if (event.kind === 'opened' && event.resumedSec !== undefined) out.data(event, `[going on from ${clock(Math.max(0, event.resumedSec))} of the saved session]`);
+  if (event.kind === 'saved') out.data(event, event.error === undefined ? undefined : `[the session could not be saved: ${event.error}]`);
 }

@@ -3,7 +3,8 @@ import { Decoder } from '../language/decoder.ts';
 import { randomDecisions, randomDecoder, tinySpec } from '../language/decoder.fixture.ts';
 import { play, probe, question } from '../language/stream.fixture.ts';
 import type { PackedDecisions } from '../models/packed/contract.ts';
-import { readMemoryFile } from './snapshot-file.ts';
+import type { MemorySnapshot } from './contract.ts';
+import { readSaved } from './snapshot-file.ts';
 import { Memory } from './stage.ts';
 
 export function openRestoreDecoder(kind: PackedDecisions['kind']): Promise<Decoder> {
@@ -21,7 +22,7 @@ if (process.argv[1] === import.meta.filename) {
   const [kind, ...files] = process.argv.slice(2);
   await using decoder = await openRestoreDecoder(kind as PackedDecisions['kind']);
   for (const file of files) {
-    using memory = await Memory.restore(tinySpec, await readMemoryFile(file));
+    using memory = await Memory.restore(tinySpec, (await readSaved(file)) as MemorySnapshot);
     console.log(Buffer.from((await goOn(decoder, memory)).buffer).toString('base64'));
   }
 }

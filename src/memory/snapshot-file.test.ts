@@ -7,8 +7,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tinySpec } from '../language/decoder.fixture.ts';
 import { play } from '../language/stream.fixture.ts';
+import type { MemorySnapshot } from './contract.ts';
 import { goOn, openRestoreDecoder } from './restore.fixture.ts';
-import { readMemoryFile, writeMemoryFile } from './snapshot-file.ts';
+import { readSaved, readSavedHeader, writeSaved } from './snapshot-file.ts';
 import { Memory } from './stage.ts';
 
 let root: string;
@@ -29,7 +30,7 @@ describe.each([
       using memory = await Memory.open(tinySpec, { method, options });
       await play(decoder, memory, 0, 8);
       const file = path.join(root, `${kind}-${files.length}.memory`);
-      await writeMemoryFile(file, memory.save());
+      await writeSaved(file, memory.save());
       files.push(file);
       expected.push(Buffer.from((await goOn(decoder, memory)).slice().buffer).toString('base64'));
     }
@@ -45,16 +46,16 @@ describe('a file', () => {
   beforeAll(async () => {
     using memory = await Memory.open(tinySpec, { method: 'fifo' });
     file = path.join(root, 'fifo.memory');
-    await writeMemoryFile(file, memory.save());
+    await writeSaved(file, memory.save());
     bytes = await readFile(file);
   });
 
   test('reads as what was written', async () => {
     using memory = await Memory.open(tinySpec, { method: 'uniform', options: { frames: 5 } });
     const saved = memory.save();
-    await writeMemoryFile(file, saved);
+    await writeSaved(file, saved);
     // Methods without a state save nothing, which a file says as null.
-    expect({ ...(await readMemoryFile(file)), state: saved.state }).toEqual(saved);
+    expect({ ...((await readSaved(file)) as MemorySnapshot), state: saved.state }).toEqual(saved);
   });
 
   test.each([
@@ -65,10 +66,16 @@ describe('a file', () => {
   ])('%s is refused', async (_, made) => {
     const damaged = path.join(root, 'damaged.memory');
     await writeFile(damaged, made());
-    await expect(readMemoryFile(damaged)).rejects.toMatchObject({ code: 'MEMORY_FILE' });
+    await expect(readSaved(damaged)).rejects.toMatchObject({ code: 'SAVED_FILE' });
+  });
+
+  test('tells its header alone', async () => {
+    await writeSaved(file, { name: 'a', times: new Float64Array([1, 2, 3]), cap: Infinity });
+    expect(await readSavedHeader(file)).toMatchObject({ name: 'a', times: { $array: 'Float64Array', length: 3 } });
+    await expect(readSavedHeader(path.join(root, 'damaged.memory'))).rejects.toMatchObject({ code: 'SAVED_FILE' });
   });
 
   test('that is not there is refused by name', async () => {
-    await expect(readMemoryFile(path.join(root, 'nowhere'))).rejects.toThrow(/nowhere.*ENOENT/);
+    await expect(readSaved(path.join(root, 'nowhere'))).rejects.toThrow(/nowhere.*ENOENT/);
   });
 });

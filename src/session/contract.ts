@@ -124,7 +124,8 @@ export interface AskOptions extends GenerationOptions {
 
 /** What happens in a session, in order. */
 export type SessionEvent =
-  | { readonly kind: 'opened'; readonly source: string; readonly model: string; readonly method: string; readonly gate: string; readonly vision: string; readonly memory: string }
+  /** `resumedSec`: media time at which a saved session goes on. */
+  | { readonly kind: 'opened'; readonly source: string; readonly model: string; readonly method: string; readonly gate: string; readonly vision: string; readonly memory: string; readonly resumedSec?: number }
   | ({ readonly kind: 'frame' } & FrameReport)
   /** What the budget did: the stream fell behind or caught up, or thresholds moved. */
   | ({ readonly kind: 'budget'; readonly timeSec: number } & BudgetChange)
@@ -132,6 +133,8 @@ export type SessionEvent =
   | { readonly kind: 'text'; readonly question: string; readonly text: string }
   | ({ readonly kind: 'answer' } & Answer)
   | { readonly kind: 'source'; readonly event: SourceEvent }
+  /** The session was saved to its file, or could not be: watching goes on. */
+  | { readonly kind: 'saved'; readonly file: string; readonly timeSec: number; readonly error?: string }
   | { readonly kind: 'ended'; readonly reason: 'end' | 'stopped' | 'failed'; readonly summary: SessionSummary; readonly error?: string };
 
 /** Totals of a session; means over frames. */

@@ -23,6 +23,8 @@ export interface OpenArgument extends StagesArgument {
   readonly share?: string | undefined;
   /** Whether reports say which patches and tokens they count. */
   readonly explain?: boolean;
+  /** A file that `save` wrote, to go on from. */
+  readonly resume?: string;
 }
 
 /** Converting and packing a checkpoint, once. */
@@ -61,5 +63,6 @@ export interface EngineService {
   };
   memory: { argument: number; emits: never; result: MemoryReport };
   slots: { argument: number; emits: never; result: readonly HeadCoverage[] };
+  save: { argument: { readonly stream: number; readonly file: string }; emits: never; result: undefined };
   close: { argument: number; emits: never; result: undefined };
 }

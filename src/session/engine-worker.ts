@@ -32,6 +32,11 @@ serveWorker<EngineService>(
     },
     memory: (stream) => Promise.resolve(loaded().memory(stream)),
     slots: (stream) => turns.run(() => Promise.resolve(loaded().slots(stream))),
+    save: ({ stream, file }) =>
+      turns.run(async () => {
+        await loaded().save(stream, file);
+        return undefined;
+      }),
     close: (stream) =>
       turns.run(() => {
         loaded().close(stream);

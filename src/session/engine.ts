@@ -23,6 +23,7 @@ import { EngineDecoder } from './engine-decoder.ts';
 import { framePieces, frameSpan, type FrameText } from './frame-pieces.ts';
 import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
+import { readSession, saveSession } from './saved-session.ts';
 import { StreamStages } from './stream-stages.ts';
 
 /** Longest answer unless the caller says otherwise. */
@@ -35,7 +36,8 @@ const maxWrapTokens = 32;
 /** All that belongs to one stream. */
 interface Stream {
   readonly memory: Memory;
-  readonly stages: StreamStages;
+  stages: StreamStages;
+  readonly openStages: () => Promise<StreamStages>;
   /** Set where other streams see the same frames. */
   readonly shared: SharedFrames | undefined;
   /** Whether reports say which patches and tokens they count. */
@@ -130,15 +132,20 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Opens a stream with an empty memory; the number names it in later calls. */
-  async open({ memory: method, memoryOptions: options, memoryMiB, share, explain = false, ...rest }: OpenArgument): Promise<number> {
-    const memory = await Memory.open(this.checkpoint.decoder.spec, { method, options, capBytes: Math.floor(memoryMiB * 2 ** 20), ...(this.checkpoint.adapter && { adapter: this.checkpoint.adapter }) });
+  async open({ memory: method, memoryOptions: options, memoryMiB, share, explain = false, resume, ...rest }: OpenArgument): Promise<number> {
+    const { decoder, vision, adapter, folder } = this.checkpoint;
+    const limits = { capBytes: Math.floor(memoryMiB * 2 ** 20), ...(adapter && { adapter }) };
+    const empty = await Memory.open(decoder.spec, { method, options, ...limits });
+    const saved = resume === undefined ? undefined : await readSession(resume, this.checkpoint, empty);
+    const memory = saved ? await Memory.restore(decoder.spec, saved.memory, limits) : empty;
     await this.#decoders.provide(memory);
-    this.#router ??= await readRouter(this.checkpoint.folder);
-    const stages = await StreamStages.open(rest, { encoder: this.#encoder, image: this.checkpoint.vision!.image, memory, router: this.#router });
+    const router = (this.#router ??= await readRouter(folder));
+    const openStages = () => StreamStages.open(rest, { encoder: this.#encoder, image: vision!.image, memory, router });
+    const stages = await openStages();
     const id = this.#nextStream++;
     // A method that leaves patches or tokens out goes by the frames before.
     const shared = share === undefined || !stages.isWhole ? undefined : this.#shared?.name === share ? this.#shared : (this.#shared = new SharedFrames(share));
-    this.#streams.set(id, { memory, shared, stages, explain, turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, unshown: 0, opened: false });
+    this.#streams.set(id, { memory, shared, stages, openStages, explain, ...(saved?.place ?? { turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, unshown: 0, opened: false }) });
     return id;
   }
 
@@ -315,6 +322,18 @@ export class Engine implements AsyncDisposable {
   /** What each slot of a stream covers in time. */
   slots(id: number): readonly HeadCoverage[] {
     return slotCoverage(this.#stream(id).memory.store);
+  }
+
+  /**
+   * Saves a stream to a file, to be opened from it by this process or another. The next frame is then seen as the first one is, here and there: what the
+   * encoder and the gate keep of the last picture is not saved, and both go on alike.
+   */
+  async save(id: number, file: string): Promise<void> {
+    const stream = this.#stream(id);
+    const { turn, framesInTurn, frames, timeSec, unshown, opened, memory } = stream;
+    await saveSession(file, this.checkpoint, { turn, framesInTurn, frames, timeSec, unshown, opened }, memory);
+    stream.stages.relax();
+    stream.stages = await stream.openStages();
   }
 
   /** Frees a stream. Closing twice is fine. */

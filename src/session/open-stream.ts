@@ -5,12 +5,14 @@ import { UserError } from '../core/errors.ts';
 import type { Frame } from '../core/frame.ts';
 import { parseOptions } from '../core/options.ts';
 import type { Source, SourceOptions } from '../source/contract.ts';
+import { parseAddress } from '../source/address.ts';
 import { openSource, type SourceInput } from '../source/open-source.ts';
 import { BudgetController } from './budget-controller.ts';
 import type { SessionEvent } from './contract.ts';
 import { openModel, type Model, type ModelOptions } from './model.ts';
 import { checkChoice, chosenStages, defaultPreset, presetNamed, stageNames, type StageChoices, type StageName } from './presets.ts';
 import { createSession, type Session } from './session.ts';
+import { savedHead } from './saved-session.ts';
 import { StreamClock } from './stream-clock.ts';
 
 /** Latency of a stream that is kept up with, and seconds in which a backlog is worked off. */
@@ -42,6 +44,13 @@ const streamOptions = z.strictObject({
   realtime: z.boolean().optional(),
   /** The latest that a frame may be taken in after it came, and that an answer may begin after its question, in milliseconds. Default 1000 where a stream is kept up with. */
   maxLatencyMs: z.number().positive().max(3.6e6).optional(),
+  /**
+   * A file that keeps the session: it goes on from there where the file exists, and is saved to it every `saveEverySec` and when it is disposed of. Frames of a
+   * live source follow by the clock, as late as they are; of any other, those up to the saved time are passed over.
+   */
+  sessionFile: z.string().min(1).optional(),
+  /** Seconds of wall clock between savings. Each costs the next frame in full. */
+  saveEverySec: z.number().positive().max(1e6).default(300),
   /** @internal Name under which streams that see the same frames one after the other share what the encoder makes of them. */
   share: z.string().optional(),
   /** `auto` watches as the source gives; `manual` watches when `advanceTo` is called. */
@@ -72,7 +81,7 @@ export interface StreamOptions extends z.input<typeof streamOptions> {
  * cannot hold even what the method protects; the reason of `signal` when it fires meanwhile
  */
 export async function openStream({ source: given, sourceOptions, model: wanted, onEvent, onFrame, signal, ...rest }: StreamOptions): Promise<Session> {
-  const { drive, method, realtime, maxLatencyMs, memoryMiB, share, ...parts } = parseOptions(streamOptions, rest, 'openStream');
+  const { drive, method, realtime, maxLatencyMs, memoryMiB, share, sessionFile, saveEverySec, ...parts } = parseOptions(streamOptions, rest, 'openStream');
   if ((typeof wanted !== 'string' && typeof wanted !== 'object') || !wanted) throw new UserError('NO_MODEL_GIVEN', { what: 'openStream needs a model', got: typeof wanted, expected: 'a name, options of openModel, or a loaded model' });
   if ((typeof given !== 'string' && typeof given !== 'object') || !given) throw new UserError('NO_SOURCE_GIVEN', { what: 'openStream needs a source', got: typeof given, expected: 'an address, bytes, a readable stream, frames or an open source' });
   throwIfAborted(signal);
@@ -81,7 +90,10 @@ export async function openStream({ source: given, sourceOptions, model: wanted, 
   // What depends on the model's adapter is checked again when the model is there.
   await checkStages(chosenStages(preset, {}, overrides), parts.memory === undefined ? ['gate', 'vision'] : stageNames);
 
-  const open = () => (isOpen(given) ? Promise.resolve(given) : openSource(given, { fps: 1, ...(realtime && { pace: 'realtime' }), ...sourceOptions, ...(signal && { signal }) }));
+  const saved = sessionFile === undefined ? undefined : await savedHead(sessionFile);
+  // Whether other sources have such a place is not known before they are open.
+  const startSec = saved && typeof given === 'string' && parseAddress(given).kind === 'file' ? Math.max(saved.place.timeSec, 0) : undefined;
+  const open = () => (isOpen(given) ? Promise.resolve(given) : openSource(given, { fps: 1, ...(startSec !== undefined && { startSec }), ...(realtime && { pace: 'realtime' }), ...sourceOptions, ...(signal && { signal }) }));
   const loaded = typeof wanted === 'object' && 'engine' in wanted ? wanted : undefined;
   await using opened = new AsyncDisposableStack();
   let source = await open();
@@ -113,6 +125,7 @@ export async function openStream({ source: given, sourceOptions, model: wanted, 
       limited: isBudgeted,
       share,
       explain: onFrame !== undefined,
+      ...(saved && { resume: sessionFile! }),
     });
     const session = createSession({
       model,
@@ -125,6 +138,8 @@ export async function openStream({ source: given, sourceOptions, model: wanted, 
       onEvent,
       onFrame,
       ownsModel: !loaded,
+      saving: sessionFile === undefined ? undefined : { file: sessionFile, everySec: saveEverySec },
+      saved,
     });
     opened.move(); // From here on the session owns them.
     const onAbort = () => void session.stop();

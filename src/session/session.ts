@@ -14,6 +14,7 @@ import { createEventHub } from './event-hub.ts';
 import type { Model } from './model.ts';
 import { createMutex } from './mutex.ts';
 import { createQuestionQueue } from './question-queue.ts';
+import type { SavedHead } from './saved-session.ts';
 import type { StreamClock } from './stream-clock.ts';
 import { createSummary } from './summary.ts';
 
@@ -39,6 +40,12 @@ export interface Session extends AsyncDisposable {
   memory(): Promise<MemoryReport>;
   /** What each slot of the memory covers in time, by layer and head. @throws UserError when the session was disposed of */
   slots(): Promise<readonly HeadCoverage[]>;
+  /**
+   * Saves the session to a file, whole or not at all: memory, dialogue, and where the stream stands. `sessionFile` of `openStream` goes on from it, in this process or
+   * another, with the answers that this session would give. The next frame is then computed in full, here as there.
+   * @throws UserError when the file cannot be written or the session was disposed of
+   */
+  save(file: string): Promise<void>;
   summary(): SessionSummary;
   /** Whether watching is over: the stream ended, failed or was stopped. */
   readonly over: boolean;
@@ -64,6 +71,10 @@ export interface SessionParts {
   readonly onFrame: ((frame: Frame) => Promise<void> | void) | undefined;
   /** Disposes of the model with the session, when the session opened it. */
   readonly ownsModel: boolean;
+  /** Where it is saved, and how often. */
+  readonly saving: { readonly file: string; readonly everySec: number } | undefined;
+  /** The saved session that the stream was opened from. */
+  readonly saved: SavedHead | undefined;
 }
 
 const askOptions = samplingSchema.partial().extend({
@@ -81,7 +92,7 @@ interface Arrived {
 }
 
 /** @internal Use `openStream`. */
-export function createSession({ model, source, stream, names, budget, clock, drive, onEvent, onFrame, ownsModel }: SessionParts): Session {
+export function createSession({ model, source, stream, names, budget, clock, drive, onEvent, onFrame, ownsModel, saving, saved }: SessionParts): Session {
   const { engine } = model;
   const { emit, subscribe, iterate } = createEventHub(onEvent);
   /** Frames and questions, one at a time. */
@@ -94,9 +105,13 @@ export function createSession({ model, source, stream, names, budget, clock, dri
   const disposal = new AbortController();
   let state: 'watching' | 'over' = 'watching';
   let disposed: Promise<void> | undefined;
-  let lastSec = -1;
+  const resumedSec = saved?.place.timeSec ?? -1;
+  let lastSec = resumedSec;
+  /** Added to the times of a live source that begins anew: it stood still for as long as nobody watched. */
+  const shiftSec = saved && source.info.live ? Math.max(resumedSec, 0) + Math.max(0, Date.now() - saved.savedAtMs) / 1000 : 0;
   let peeked: Arrived | undefined;
   let decodedMs = 0;
+  let autosaved: Promise<unknown> | undefined;
 
   const unsubscribes = (['reconnecting', 'reconnected', 'dropped', 'damaged'] as const).map((kind) =>
     source.on(kind, (event) => {
@@ -112,13 +127,15 @@ export function createSession({ model, source, stream, names, budget, clock, dri
   async function next(): Promise<Arrived | undefined> {
     if (peeked) return peeked;
     const start = performance.now();
-    const step = await frames.next();
+    let step = await frames.next();
+    while (!step.done && step.value.timeSec + shiftSec <= resumedSec) step = await frames.next();
     if (step.done) return undefined;
     const waitMs = performance.now() - start;
     const { decodeMs, convertMs } = source.stats();
     const spentMs = decodeMs + convertMs - decodedMs;
     decodedMs = decodeMs + convertMs;
-    return (peeked = { frame: step.value, waitMs, decodeMs: spentMs });
+    const frame = shiftSec > 0 ? { ...step.value, timeSec: step.value.timeSec + shiftSec } : step.value;
+    return (peeked = { frame, waitMs, decodeMs: spentMs });
   }
 
   async function watch({ frame, waitMs, decodeMs }: Arrived): Promise<FrameReport> {
@@ -226,6 +243,20 @@ export function createSession({ model, source, stream, names, budget, clock, dri
     });
   }
 
+  async function save(file: string): Promise<void> {
+    if (disposed) throw gone();
+    await turns.run(() => engine.call('save', { stream, file }));
+    emit({ kind: 'saved', file, timeSec: lastSec });
+  }
+
+  /** Saves to the session's own file. A failure is told, and ends nothing: the next time may be better. */
+  function autosave(): void {
+    const { file } = saving!;
+    autosaved ??= save(file)
+      .catch((error: unknown) => emit({ kind: 'saved', file, timeSec: lastSec, error: messageOf(error) }))
+      .finally(() => (autosaved = undefined));
+  }
+
   async function stop(): Promise<SessionSummary> {
     const over = finish('stopped');
     await source.close();
@@ -234,15 +265,25 @@ export function createSession({ model, source, stream, names, budget, clock, dri
   }
 
   async function dispose(): Promise<void> {
+    clearInterval(timer);
     disposal.abort(gone());
     questions.clear(gone());
     await stop();
     await Promise.allSettled(answering);
+    try {
+      if (saving) await turns.run(() => engine.call('save', { stream, file: saving.file }));
+    } finally {
+      await close();
+    }
+  }
+
+  async function close(): Promise<void> {
     if (ownsModel) await model[Symbol.asyncDispose]();
     else await engine.call('close', stream).catch(() => undefined); // With its thread gone, so is the stream.
   }
 
-  emit({ kind: 'opened', source: source.info.address, model: model.info.folder, ...names });
+  const timer = saving && setInterval(autosave, saving.everySec * 1000).unref();
+  emit({ kind: 'opened', source: source.info.address, model: model.info.folder, ...names, ...(saved && { resumedSec }) });
   if (drive === 'auto') advances.run(() => advance(Infinity)).catch(() => undefined); // Told by `ended` and the event.
 
   return {
@@ -256,6 +297,7 @@ export function createSession({ model, source, stream, names, budget, clock, dri
     events: iterate,
     slots: () => (disposed ? Promise.reject(gone()) : engine.call('slots', stream)),
     memory: () => (disposed ? Promise.reject(gone()) : engine.call('memory', stream)),
+    save,
     summary,
     get over() {
       return state !== 'watching';
