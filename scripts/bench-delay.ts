@@ -2,7 +2,6 @@
 // against a minute, frames a second on a fixed camera, and a queue in real time. Writes docs/results/delay.json and delay.md.
 // Usage: node scripts/bench-delay.ts [--model <folder|name of a size|nano>] [--video fixed-camera.mp4] [--window 64] [--hour-minutes 60] [--realtime-minutes 10] [--speed-seconds 60] [--rounds 5] [--cache .cache/delay] [--out docs/results]
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,6 +10,7 @@ import { createRenderer, createWorld, openModel, openSource, openStream, type Ra
 import { cachedRandomCheckpoint } from '../src/models/random-checkpoint.ts';
 import { checkpointSizes, type CheckpointSizeName } from '../src/models/sizes.ts';
 import { writeClip } from '../src/world/write-clip.ts';
+import { median, writeRecord } from './record.ts';
 
 const { values } = parseArgs({
   options: {
@@ -49,9 +49,7 @@ const record = {
   speed: await told('frames a second', () => framesPerSecond()),
   realtime: await told('real time', () => inRealTime()),
 };
-await mkdir(values.out, { recursive: true });
-await writeFile(join(values.out, 'delay.json'), `${JSON.stringify(record, undefined, 1)}\n`);
-await writeFile(join(values.out, 'delay.md'), table());
+await writeRecord(values.out, 'delay', record, table());
 console.log(table());
 
 async function told<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -146,12 +144,6 @@ async function inRealTime() {
   const half = queued.length >> 1;
   const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / Math.max(1, list.length);
   return { minutes: realtimeMinutes, fps, frames, dropped, paths, budget, longestQueue: Math.max(0, ...queued), meanQueueFirstHalf: mean(queued.slice(0, half)), meanQueueSecondHalf: mean(queued.slice(half)) };
-}
-
-function median(list: readonly number[]): number {
-  const sorted = list.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function table(): string {

@@ -1,13 +1,14 @@
 // An hour of stream through a small model under fifo: is memory flat, does a queue grow, do answers slow down? Writes docs/results/hour.json.
-// Usage: node scripts/bench-hour.ts [--minutes 60] [--speed 30] [--out docs/results/hour.json]
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+// Usage: node scripts/bench-hour.ts [--minutes 60] [--speed 30] [--out docs/results]
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openModel, openSource, openStream, openVideoWriter, writeRandomCheckpoint } from '../src/index.ts';
 import { readEnvironment } from '../src/bench/run/environment.ts';
+import { median, writeRecord } from './record.ts';
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '60' }, speed: { type: 'string', default: '30' }, out: { type: 'string', default: 'docs/results/hour.json' } } });
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '60' }, speed: { type: 'string', default: '30' }, out: { type: 'string', default: 'docs/results' } } });
 const minutes = Number(values.minutes);
 const speed = Number(values.speed);
 const fps = 2;
@@ -59,8 +60,7 @@ try {
     delayRatio: late / early,
     samples,
   };
-  await mkdir(dirname(values.out), { recursive: true });
-  await writeFile(values.out, `${JSON.stringify(record, null, 1)}\n`);
+  await writeRecord(values.out, 'hour', record);
   console.log(JSON.stringify({ ...record, samples: undefined }, null, 2));
 } finally {
   await rm(folder, { recursive: true, force: true });
@@ -76,10 +76,4 @@ async function writeClip(path: string, frames: number): Promise<void> {
     await writer.write(rgb);
   }
   await writer.close();
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

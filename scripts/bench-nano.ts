@@ -2,7 +2,7 @@
 // Usage: node scripts/bench-nano.ts [--model nano] [--precisions float32,w8a8,w8] [--threads 2] [--opens 5] [--rounds 5] [--out docs/results]
 // Without the built-in model an untrained one of its sizes is measured, and the record says so: the work does not depend on the weights.
 import { execFile } from 'node:child_process';
-import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import type { ModelInfo, Precision, SessionSummary } from '../src/index.ts';
 import { readEnvironment } from '../src/bench/run/environment.ts';
 import { writeClip } from '../src/world/write-clip.ts';
 import { writeUntrainedNano } from '../test/untrained-nano.ts';
+import { median, writeRecord } from './record.ts';
 
 const { values } = parseArgs({
   options: {
@@ -92,10 +93,8 @@ try {
     open: { cold: cold!, warm: medians(warm) },
     watch: Object.fromEntries([...passes].map(([precision, all]) => [precision, { ...medians(all), timesRealTime: medians(all).framesPerSec / fps }])),
   };
-  await mkdir(values.out, { recursive: true });
-  await writeFile(join(values.out, 'nano.json'), `${JSON.stringify(record, undefined, 2)}\n`);
   const text = markdown(record);
-  await writeFile(join(values.out, 'nano.md'), text);
+  await writeRecord(values.out, 'nano', record, text);
   console.log(text);
 } finally {
   await rm(folder, { recursive: true, force: true });
@@ -116,8 +115,7 @@ async function watch(model: Awaited<ReturnType<typeof openModel>>): Promise<Pass
 
 /** The median of each figure by itself. */
 function medians<T extends { readonly [K in keyof T]: number }>(all: readonly T[]): { readonly [K in keyof T]: number } {
-  const middle = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
-  return Object.fromEntries(Object.keys(all[0]!).map((key) => [key, middle(all.map((each) => each[key as keyof T]))])) as { readonly [K in keyof T]: number };
+  return Object.fromEntries(Object.keys(all[0]!).map((key) => [key, median(all.map((each) => each[key as keyof T]))])) as { readonly [K in keyof T]: number };
 }
 
 function markdown({ model: name, parameters, open: { cold: first, warm: next }, watch: watched, load, environment, threads: used }: { readonly model: string; readonly parameters: number; readonly open: { readonly cold: Opening; readonly warm: Opening }; readonly watch: Readonly<Record<string, Pass & { readonly timesRealTime: number }>>; readonly load: { readonly atStart: number; readonly atEnd: number }; readonly environment: { readonly machine: { readonly cpu: string; readonly cores: number } }; readonly threads: number }): string {

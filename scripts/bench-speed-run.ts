@@ -10,6 +10,7 @@ import { openVisionEncoder } from '../src/vision/encoder.ts';
 import { createPreprocessor } from '../src/vision/preprocess.ts';
 import type { BareKernel, ProductShape } from './bench-speed-bare.ts';
 import { bareAttention, barePass, fastestProduct } from './bench-speed-bare.ts';
+import { median } from './record.ts';
 
 const [mode, folder, precision, cache, threadCount, roundCount] = process.argv.slice(2) as [string, string, Precision, string, string, string];
 const [threads, rounds] = [Number(threadCount), Number(roundCount)];
@@ -55,7 +56,6 @@ async function prefill(): Promise<Timed> {
   return await timed(() => decoder.prefill(memory, text(prefillTokens), { logits: 'none' }));
 }
 
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 /** Median over rounds of what `take` sees in each. */
 const of = (timings: readonly Timed[], take: (timing: Timed) => number) => median(timings.map(take));
