@@ -74,7 +74,7 @@ export const nanoRecipe: NanoRecipe = {
   config: {
     imagePx: 128, patchPx: 16, scale: 2,
     vision: { width: 192, layers: 4, heads: 3, mlpWidth: 576, normEpsilon: 1e-6 },
-    text: { width: 256, layers: 5, queryHeads: 4, kvHeads: 2, mlpWidth: 640, vocabulary: 1024, normEpsilon: 1e-5, ropeTheta: 10_000, contextLength: 2048 },
+    text: { width: 256, layers: 5, queryHeads: 4, kvHeads: 2, mlpWidth: 640, vocabulary: 1024, normEpsilon: 1e-5, ropeTheta: 10_000, contextLength: 1536 },
     auxiliary: worldAuxiliary,
   },
   seed: 1,
@@ -89,7 +89,7 @@ export const nanoRecipe: NanoRecipe = {
     { name: 'single pictures', steps: 1400, frames: 1, stretches: 32, windows: 8, strides: [1], rows: 1, clips: 640, selection: { now: 0.3, squares: 0.7 } },
     { name: 'moments', steps: 900, frames: 4, stretches: 8, windows: 4, strides: [2, 1], rows: 4, clips: 960, selection: { now: 0.4, squares: 0.2 } },
     { name: 'scenes', steps: 1100, frames: 16, stretches: 2, windows: 1, strides: [2, 2, 1], rows: 12, selection: { now: 0.3, squares: 0, past: 0.6 } },
-    { name: 'whole clips', steps: 1000, frames: 48, stretches: 1, windows: 1, strides: ['fit', 'fit', 1], rows: 16, selection: { now: 0.15, squares: 0, past: 0.5 } },
+    { name: 'whole clips', steps: 1000, frames: 64, stretches: 1, windows: 1, strides: ['fit', 'fit', 1], rows: 16, selection: { now: 0.15, squares: 0, past: 0.5 } },
   ],
   evaluation: { name: 'held out', frames: 48, stretches: 1, windows: 1, strides: ['fit'], rows: 24, selection: { now: 0, squares: 0, past: 0.2 } },
   threadLength: 128,
