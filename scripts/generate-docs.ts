@@ -1,12 +1,12 @@
 // Fills the generated parts of README.md: what stands between `<!-- name -->` and `<!-- /name -->`. With --check it only compares.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { listMethods, presetNames, type BenchSummary } from '../src/index.ts';
-import { comparisonTable } from './bench-table.ts';
+import { comparisonTable, notMeasured } from './bench-table.ts';
 
 const readme = new URL('../README.md', import.meta.url);
 const results = (name: string) => new URL(`../docs/results/${name}`, import.meta.url);
 
-const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, comparison, hour, speed, nano };
+const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, comparison, hour, speed, nano, training };
 
 let text = readFileSync(readme, 'utf8');
 const before = text;
@@ -60,6 +60,12 @@ function hour(): string {
 /** The tables that the run of the built-in model wrote beside its record. */
 function nano(): string {
   return readFileSync(results('nano.md'), 'utf8').trim();
+}
+
+/** How the built-in model was made: the first line of its record. */
+function training(): string {
+  const file = results('nano-training.md');
+  return existsSync(file) ? `The weights in the package: ${readFileSync(file, 'utf8').split('\n', 1)[0]!} [What it had learned when](docs/results/nano-training.md).` : notMeasured;
 }
 
 /** The table that the speed run wrote beside its record. */
