@@ -289,6 +289,16 @@ describe('learned methods', () => {
     expect([...head.tokens.subarray(0, head.length)]).toEqual([3, 3, 2]);
   });
 
+  test('dmc: above another threshold fewer tokens join, and a stream under pressure lets more join', async () => {
+    using memory = await Memory.open(spec, { method: 'dmc', options: { threshold: 1 } });
+    for (const decision of [-1, 0.5, 1.5, 0.5]) take(memory, decision);
+    const head = memory.store.head(0, 0);
+    expect([...head.tokens.subarray(0, head.length)]).toEqual([1, 2, 1]);
+    memory.tune(0);
+    take(memory, 0.5);
+    expect([...head.tokens.subarray(0, head.length)]).toEqual([1, 2, 2]);
+  });
+
   test('dmc: a limit that the adapter was trained with is the default', async () => {
     using memory = await Memory.open(spec, { method: 'dmc', adapter: { kind: 'dmc', window: 2 } });
     for (let t = 0; t < 5; t++) take(memory, 1);

@@ -6,6 +6,8 @@ import { defineMemoryMethod } from '../method.ts';
 const options = z.strictObject({
   /** Most tokens that a slot averages; then the next opens one in any case. Default: what the adapter was trained with, else no limit. */
   mostTokens: z.int().min(1).optional(),
+  /** Logit above which a token joins the slot; 0 is what was trained, below it more is merged. */
+  threshold: z.number().min(-1e6).max(1e6).default(0),
 });
 
 /** Least importance, so that no slot has a weight of 0. */
@@ -21,20 +23,24 @@ export default defineMemoryMethod({
   options,
   needs: ['raw-keys'],
   adapter: 'dmc',
+  budget: { kind: 'adaptive', knob: 'threshold', full: 1e6, sweep: [-2, -1, 0, 1, 2], limit: () => ({}) },
   inline: 'pool',
   scope: 'head',
   positions: 'stream',
   scoreBias: 'none',
-  open({ mostTokens }, { kvHeads, adapter }) {
+  open({ mostTokens, threshold }, { kvHeads, adapter }) {
     const most = mostTokens ?? adapter?.window ?? Infinity;
     return {
+      tune(value) {
+        threshold = value;
+      },
       pool(slots, { count, decisions, importances, tokens }, { kvHead }) {
         const merge = new Uint8Array(count);
         const weight = new Float32Array(count);
         let held = slots.length > 0 ? slots.tokens[slots.length - 1]! : 0;
         for (let t = 0, at = kvHead; t < count; t++, at += kvHeads) {
           const more = tokens.tokens[t]!;
-          merge[t] = Number(decisions[at]! > 0 && held + more <= most && (t > 0 || slots.length > 0));
+          merge[t] = Number(decisions[at]! > threshold && held + more <= most && (t > 0 || slots.length > 0));
           held = merge[t] === 1 ? held + more : more;
           weight[t] = sigmoid(importances[at]!) + epsilon;
         }

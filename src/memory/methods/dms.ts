@@ -6,6 +6,8 @@ import { defineMemoryMethod } from '../method.ts';
 const options = z.strictObject({
   /** Positions for which a token that is to go stays in sight. Default: what the adapter was trained with, else 256. */
   window: z.int().min(0).optional(),
+  /** Logit above which a token is to go; 0 is what was trained, below it more goes. */
+  threshold: z.number().min(-1e6).max(1e6).default(0),
 });
 
 export default defineMemoryMethod({
@@ -16,15 +18,19 @@ export default defineMemoryMethod({
   options,
   needs: [],
   adapter: 'dms',
+  budget: { kind: 'adaptive', knob: 'threshold', full: 1e6, sweep: [-2, -1, 0, 1, 2], limit: () => ({}) },
   inline: 'evict',
   scope: 'head',
   positions: 'stream',
   scoreBias: 'none',
-  open({ window }, { kvHeads, adapter }) {
+  open({ window, threshold }, { kvHeads, adapter }) {
     const delay = window ?? adapter?.window ?? 256;
     return {
+      tune(value) {
+        threshold = value;
+      },
       evict(_slots, { count, decisions }, { kvHead }) {
-        return { goes: Uint8Array.from({ length: count }, (_, t) => Number(decisions[t * kvHeads + kvHead]! > 0)), delay };
+        return { goes: Uint8Array.from({ length: count }, (_, t) => Number(decisions[t * kvHeads + kvHead]! > threshold)), delay };
       },
       room: longestUnseenFirst,
     };
