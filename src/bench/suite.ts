@@ -20,7 +20,7 @@ export interface Suite extends MethodInfo {
   readonly files: Readonly<Record<string, SuiteFile>>;
   /** Where the videos come from, for the list of missing ones. */
   readonly obtain: string;
-  /** EgoSchema's rule: report the blind and the one-frame score beside this one. */
+  /** Report the blind and the one-frame score beside this one, as EgoSchema asks for. */
   readonly needsControls?: true;
   /** World suites: makes the files from a seed, and tells how each video is drawn. */
   readonly generate?: (request: GenerateRequest) => Promise<GeneratedSuite>;
