@@ -1,0 +1,38 @@
+// Puts what the built-in model scores under docs/results/, from runs of `thalweg bench --method dense --suite … -m nano`: node scripts/publish-nano-quality.ts <folder of a run> …
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { BenchSummary } from '../src/index.ts';
+import { formatInterval } from '../src/bench/report/view.ts';
+import { writeRecord } from './record.ts';
+
+const folders = process.argv.slice(2);
+if (folders.length === 0) {
+  console.error('name the folders of finished runs');
+  process.exit(2);
+}
+const summaries = folders.map((folder) => JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')) as BenchSummary);
+
+const rows = summaries.flatMap(({ suites, cells }) =>
+  suites.map((suite) => {
+    const own = cells.filter((cell) => cell.suite === suite.name && cell.method.startsWith('dense'));
+    const unit = suite.metric === 'accuracy' ? ' %' : '';
+    const of = (control: (typeof own)[number]['control']) => {
+      const cell = own.find((one) => one.control === control);
+      return cell === undefined ? '' : formatInterval(cell.metrics.main, 100, unit);
+    };
+    const { watched, answers, metrics } = own.find(({ control }) => control === null)!;
+    const classes = Object.entries(metrics.byClass ?? {}).map(([name, { accuracy }]) => `${name} ${accuracy === null ? '–' : (100 * accuracy).toFixed(1)}`);
+    return { suite: suite.name, metric: suite.metric === 'accuracy' ? 'accuracy' : 'CIDEr-D × 100', fps: suite.fps, videos: watched, answers, dense: of(null), blind: of('blind'), oneFrame: of('one-frame'), classes: classes.length > 1 ? classes.join(', ') : '' };
+  }),
+);
+const table = [
+  '| suite | videos | questions | frames/s | score [95 %] | without video | one frame | by class, % |',
+  '| --- | --- | --- | --- | --- | --- | --- | --- |',
+  ...rows.map(({ suite, metric, videos, answers, fps, dense, blind, oneFrame, classes }) => `| ${suite}, ${metric} | ${videos} | ${answers.toLocaleString('en')} | ${fps} | ${dense} | ${blind} | ${oneFrame} | ${classes} |`),
+  '',
+].join('\n');
+
+const { environment, seed } = summaries[0]!;
+await writeRecord(fileURLToPath(new URL('../docs/results', import.meta.url)), 'nano-quality', { environment, seed, rows }, table);
+console.log(table);
