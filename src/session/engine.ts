@@ -23,7 +23,7 @@ import { EngineDecoder } from './engine-decoder.ts';
 import { framePieces, frameSpan, type FrameText } from './frame-pieces.ts';
 import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
-import { readSession, saveSession } from './saved-session.ts';
+import { modelIdentity, readSession, saveSession } from './saved-session.ts';
 import { StreamStages } from './stream-stages.ts';
 
 /** Longest answer unless the caller says otherwise. */
@@ -74,6 +74,7 @@ export class Engine implements AsyncDisposable {
   readonly #preprocessor: Preprocessor;
   readonly #decoders: EngineDecoder;
   #router: RouterWeights | undefined;
+  #identity: Promise<string> | undefined;
   /** int32: the place of every visual token of a frame. */
   readonly #allPlaces: Int32Array;
   readonly #streams = new Map<number, Stream>();
@@ -136,7 +137,7 @@ export class Engine implements AsyncDisposable {
     const { decoder, vision, adapter, folder } = this.checkpoint;
     const limits = { capBytes: Math.floor(memoryMiB * 2 ** 20), ...(adapter && { adapter }) };
     const empty = await Memory.open(decoder.spec, { method, options, ...limits });
-    const saved = resume === undefined ? undefined : await readSession(resume, this.checkpoint, empty);
+    const saved = resume === undefined ? undefined : await readSession(resume, { identity: await this.#modelIdentity(), folder }, empty);
     const memory = saved ? await Memory.restore(decoder.spec, saved.memory, limits) : empty;
     await this.#decoders.provide(memory);
     const router = (this.#router ??= await readRouter(folder));
@@ -331,7 +332,7 @@ export class Engine implements AsyncDisposable {
   async save(id: number, file: string): Promise<void> {
     const stream = this.#stream(id);
     const { turn, framesInTurn, frames, timeSec, unshown, opened, memory } = stream;
-    await saveSession(file, this.checkpoint, { turn, framesInTurn, frames, timeSec, unshown, opened }, memory);
+    await saveSession(file, await this.#modelIdentity(), { turn, framesInTurn, frames, timeSec, unshown, opened }, memory);
     stream.stages.relax();
     stream.stages = await stream.openStages();
   }
@@ -345,6 +346,11 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const id of this.#streams.keys()) this.close(id);
     await this.#resources.disposeAsync();
+  }
+
+  /** Of the files as they were when it was first asked for: savings go on when they are gone. */
+  #modelIdentity(): Promise<string> {
+    return (this.#identity ??= modelIdentity(this.checkpoint));
   }
 
   #stream(id: number): Stream {

@@ -39,23 +39,24 @@ export async function savedHead(file: string): Promise<SavedHead | undefined> {
   return isThere ? checked(file, await readSavedHeader(file)) : undefined;
 }
 
-/** @throws UserError `SAVED_FILE` when the file cannot be written; what stood there before stays then */
-export async function saveSession(file: string, checkpoint: Checkpoint, place: SavedPlace, memory: Memory): Promise<void> {
-  const head: SavedHead = { session: 1, model: await modelIdentity(checkpoint), savedAtMs: Date.now(), place };
+/** @param model what `modelIdentity` gives. @throws UserError `SAVED_FILE` when the file cannot be written; what stood there before stays then */
+export async function saveSession(file: string, model: string, place: SavedPlace, memory: Memory): Promise<void> {
+  const head: SavedHead = { session: 1, model, savedAtMs: Date.now(), place };
   await writeSaved(file, { ...head, memory: memory.save() });
 }
 
 /**
  * Reads what `saveSession` wrote.
+ * @param model what `modelIdentity` gives, and where the model is
  * @param empty a memory as it is asked for now: the saved one must be of its kind
  * @throws UserError `SAVED_FILE` for a file that is none or damaged, `SAVED_ELSEWHERE` for one of another model or memory
  */
-export async function readSession(file: string, checkpoint: Checkpoint, empty: Memory): Promise<{ readonly place: SavedPlace; readonly memory: MemorySnapshot }> {
+export async function readSession(file: string, model: { readonly identity: string; readonly folder: string }, empty: Memory): Promise<{ readonly place: SavedPlace; readonly memory: MemorySnapshot }> {
   const saved = await readSaved(file);
-  const { model, place } = checked(file, saved);
+  const { model: savedUnder, place } = checked(file, saved);
   const { memory } = saved as { readonly memory: MemorySnapshot };
-  if (model !== (await modelIdentity(checkpoint))) {
-    throw new UserError('SAVED_ELSEWHERE', { what: `${file} was saved under another model`, got: checkpoint.folder, expected: 'the model and the adapter that it was saved under', todo: 'open that model, or name another file for this one' });
+  if (savedUnder !== model.identity) {
+    throw new UserError('SAVED_ELSEWHERE', { what: `${file} was saved under another model`, got: model.folder, expected: 'the model and the adapter that it was saved under', todo: 'open that model, or name another file for this one' });
   }
   const kindOf = (method: string, options: Readonly<Record<string, unknown>>, format: string) => ({ method, options, format });
   const [was, is] = [kindOf(memory.method, memory.options, memory.store.format), kindOf(empty.methodName, empty.options, empty.store.format)];

@@ -243,9 +243,11 @@ export function createSession({ model, source, stream, names, budget, clock, dri
     });
   }
 
+  const write = (file: string) => turns.run(() => engine.call('save', { stream, file }));
+
   async function save(file: string): Promise<void> {
     if (disposed) throw gone();
-    await turns.run(() => engine.call('save', { stream, file }));
+    await write(file);
     emit({ kind: 'saved', file, timeSec: lastSec });
   }
 
@@ -271,7 +273,7 @@ export function createSession({ model, source, stream, names, budget, clock, dri
     await stop();
     await Promise.allSettled(answering);
     try {
-      if (saving) await turns.run(() => engine.call('save', { stream, file: saving.file }));
+      if (saving) await write(saving.file);
     } finally {
       await close();
     }

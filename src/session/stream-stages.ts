@@ -74,6 +74,7 @@ export class StreamStages {
     this.#limit.ratio = decision.path === 'cheap' ? Math.min(cheapRatio, ratio) : ratio;
     return decision;
   }
+
   /** Takes all pressure off the memory, which outlives its stages. */
   relax(): void {
     this.#knobs.memory.press(0);
