@@ -36,7 +36,7 @@ describe.each([
     }
     const { stdout } = await promisify(execFile)(process.execPath, [path.join(import.meta.dirname, 'restore.fixture.ts'), kind, ...files]);
     expect(stdout.trim().split('\n')).toEqual(expected);
-    expect((await readdir(root)).filter((name) => name.endsWith('.partial'))).toEqual([]);
+    expect((await readdir(root)).filter((name) => name.includes('.part'))).toEqual([]);
   }, 120_000);
 });
 

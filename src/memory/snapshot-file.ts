@@ -1,7 +1,7 @@
 // Saved state in a file: plain data with typed arrays, such as `Memory.save` gives; whole or not at all, readable by another process on another day.
-import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { messageOf, UserError } from '../core/errors.ts';
+import { writeWhole } from '../core/write-whole.ts';
 
 /*
  * Layout: 8 bytes "THALMEM1", uint32 length of the header (little endian), header in JSON, padding to a multiple of 8, arrays one after the other,
@@ -34,12 +34,9 @@ export async function writeSaved(file: string, saved: object): Promise<void> {
   start.write(magic, 'latin1');
   start.writeUInt32LE(header.length, 8);
   const padding = Buffer.alloc(aligned(12 + header.length) - 12 - header.length);
-  const whole = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.partial`;
   try {
-    await writeFile(whole, Buffer.concat([start, header, padding, ...parts]));
-    await rename(whole, file);
+    await writeWhole(file, [start, header, padding, ...parts]);
   } catch (cause) {
-    await rm(whole, { force: true });
     throw new UserError('SAVED_FILE', { what: `cannot save to ${file}`, got: messageOf(cause), cause });
   }
 }

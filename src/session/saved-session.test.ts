@@ -80,7 +80,7 @@ describe('the file of a session', () => {
     const reports = await session.advanceTo(Infinity);
     expect(reports.map(({ timeSec }) => timeSec)).toEqual([4, 4.5, 5, 5.5]);
     expect(await session.ask('What?', short)).toMatchObject({ frames: 12, timeSec: 5.5 });
-    expect((await readdir(folder)).filter((entry) => entry.endsWith('.partial'))).toEqual([]);
+    expect((await readdir(folder)).filter((entry) => entry.includes('.part'))).toEqual([]);
   });
 
   it('can be asked when the stream has nothing more', async () => {

@@ -9,7 +9,7 @@ import type { StoredClip } from './clip-file.ts';
 import type { SpokenLimits } from './dialogue.ts';
 import type { ClipTokeniser, Selection, Window } from './prompt.ts';
 import { createClipTokeniser, openTrainingPrompt } from './prompt.ts';
-import { removeParts, writeWhole } from './safetensors-writer.ts';
+import { removeParts, writeWhole } from '../core/write-whole.ts';
 import type { ClipMaker, OpenClipMaker } from './samples.ts';
 import type { ClipSample } from './vlm-batch.ts';
 import type { VlmConfig } from './vlm-config.ts';

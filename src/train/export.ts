@@ -5,7 +5,8 @@ import { float32ToFloat16 } from '../core/float16.ts';
 import { ModelError } from '../core/errors.ts';
 import type { BpeTokenizer } from './bpe.ts';
 import type { TensorToWrite } from './safetensors-writer.ts';
-import { writeSafetensors, writeWhole } from './safetensors-writer.ts';
+import { writeWhole } from '../core/write-whole.ts';
+import { writeSafetensors } from './safetensors-writer.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmNames, vlmParameters, vlmSizes } from './vlm-config.ts';
 

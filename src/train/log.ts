@@ -4,7 +4,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { curvesSvg } from './plot.ts';
 import type { Curve } from './plot.ts';
-import { writeWhole } from './safetensors-writer.ts';
+import { writeWhole } from '../core/write-whole.ts';
 
 export type LogEntry = { readonly kind: 'train' | 'evaluate'; readonly step: number } & Readonly<Record<string, number | string>>;
 

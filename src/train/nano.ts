@@ -13,7 +13,7 @@ import type { ParameterGroup } from './optimiser.ts';
 import { createParameters } from './parameters.ts';
 import type { Selection, Window } from './prompt.ts';
 import { RunningMeans } from './running-means.ts';
-import { writeWhole } from './safetensors-writer.ts';
+import { writeWhole } from '../core/write-whole.ts';
 import type { Schedule } from './schedule.ts';
 import { evaluationGraph } from './step-graph.ts';
 import type { Progress, TrainingResult } from './trainer.ts';

@@ -7,7 +7,8 @@ import { adapterConfigName, adapterWeightsName } from '../models/adapters.ts';
 import type { AdapterConfig } from '../models/adapters.ts';
 import type { FloatTensor } from './retrofit-model.ts';
 import type { TensorToWrite } from './safetensors-writer.ts';
-import { writeSafetensors, writeWhole } from './safetensors-writer.ts';
+import { writeWhole } from '../core/write-whole.ts';
+import { writeSafetensors } from './safetensors-writer.ts';
 
 const largestHalf = 65504;
 

@@ -6,7 +6,7 @@ import type { RetrofitModel } from './retrofit-model.ts';
 import { startFromModel, turnPair } from './retrofit-model.ts';
 import type { ParameterStore } from './parameters.ts';
 import { parameterTensors } from './parameters.ts';
-import { writeWhole } from './safetensors-writer.ts';
+import { writeWhole } from '../core/write-whole.ts';
 
 /**
  * Tries every rotary pair: the pair is turned so that its second channel carries the least, that channel is hidden, and the KL from the whole model measured.

@@ -11,7 +11,7 @@ import type { Tensors } from '../runtime/onnx.ts';
 import { createEpochs } from './epochs.ts';
 import type { RetrofitShape } from './retrofit-decoder.ts';
 import type { RetrofitData } from './retrofit-data.ts';
-import { writeWhole } from './safetensors-writer.ts';
+import { writeWhole } from '../core/write-whole.ts';
 
 export interface SelfTextOptions {
   readonly seed: number;

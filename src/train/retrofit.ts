@@ -19,7 +19,7 @@ import { adapterTensors, publishedChannel, readRetrofitModel, retrofitParameters
 import { chooseChannel } from './retrofit-channel.ts';
 import type { PhaseState } from './retrofit-phases.ts';
 import { phaseAt, retrofitPhases, totalSteps } from './retrofit-phases.ts';
-import { writeWhole } from './safetensors-writer.ts';
+import { writeWhole } from '../core/write-whole.ts';
 import type { Progress } from './trainer.ts';
 import { train } from './trainer.ts';
 

@@ -8,7 +8,7 @@ import { openVisionEncoder } from '../vision/encoder.ts';
 import { createPreprocessor } from '../vision/preprocess.ts';
 import { makeRouterSamples, type RouterEye } from './router-samples.ts';
 import { routerRecipe, trainRouter } from './router.ts';
-import { writeWhole } from './safetensors-writer.ts';
+import { writeWhole } from '../core/write-whole.ts';
 
 /** Which checkpoint gets a router, from what it learns, and how long. */
 export interface RouterRunOptions {

@@ -1,8 +1,6 @@
 // Writes safetensors files (github.com/huggingface/safetensors, README, "Format"): aligned header, data without holes, put in place whole or not at all.
-import { randomUUID } from 'node:crypto';
-import { open, readdir, rename, rm, stat } from 'node:fs/promises';
-import path from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { writeWhole } from '../core/write-whole.ts';
 
 const elementBytes = { F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, U8: 1 } as const;
 
@@ -36,33 +34,4 @@ export async function writeSafetensors(file: string, tensors: readonly TensorToW
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
   await writeWhole(file, [length, padded, ...ordered.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength))]);
-}
-
-/** Writes a file so that a reader, or a machine that loses power, sees the old one or the new one and nothing between. */
-export async function writeWhole(file: string, parts: readonly Uint8Array[]): Promise<void> {
-  // Two threads may write one file at once: the last to finish wins, whole.
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}.part`);
-  const handle = await open(temporary, 'w');
-  try {
-    for (const part of parts) await handle.writeFile(part);
-    await handle.sync();
-    await handle.close();
-    await rename(temporary, file);
-  } catch (error) {
-    await handle.close();
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  const folder = await open(path.dirname(file), 'r');
-  await folder.sync().finally(() => folder.close());
-}
-
-/** Removes what writers that were killed left in a folder. @param olderThanMs younger parts may still be written */
-export async function removeParts(folder: string, olderThanMs: number): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    const file = path.join(folder, name);
-    if (!/^\..+\.part$/.test(name)) continue;
-    const written = await stat(file).catch(() => undefined);
-    if (written && Date.now() - written.mtimeMs >= olderThanMs) await rm(file, { force: true });
-  }
 }

@@ -10,7 +10,7 @@ import { createOptimiser } from './optimiser.ts';
 import type { ParameterStore } from './parameters.ts';
 import { feedNames } from './parameters.ts';
 import { RunningMeans } from './running-means.ts';
-import { removeParts } from './safetensors-writer.ts';
+import { removeParts } from '../core/write-whole.ts';
 import type { Schedule } from './schedule.ts';
 import { learningRate } from './schedule.ts';
 import type { Forward } from './step-graph.ts';
