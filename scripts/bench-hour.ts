@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openModel, openSource, openStream, openVideoWriter, writeRandomCheckpoint } from '../src/index.ts';
 import { readEnvironment } from '../src/bench/run/environment.ts';
+import { keepYoungGenerationSmall } from '../src/runtime/young-generation.ts';
 import { median, writeRecord } from './record.ts';
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '60' }, speed: { type: 'string', default: '30' }, out: { type: 'string', default: 'docs/results' } } });
@@ -14,6 +15,8 @@ const speed = Number(values.speed);
 const fps = 2;
 const questionsAMinute = 5;
 
+// As the command line does.
+keepYoungGenerationSmall();
 const folder = await mkdtemp(join(tmpdir(), 'thalweg-hour-'));
 try {
   const video = join(folder, 'hour.mp4');

@@ -6,12 +6,15 @@ import { openCheckpoint } from '../src/models/checkpoint.ts';
 import type { Precision } from '../src/models/packed/contract.ts';
 import { openWeights } from '../src/models/packed/open.ts';
 import { onnxTime } from '../src/runtime/onnx.ts';
+import { keepYoungGenerationSmall } from '../src/runtime/young-generation.ts';
 import { openVisionEncoder } from '../src/vision/encoder.ts';
 import { createPreprocessor } from '../src/vision/preprocess.ts';
 import type { BareKernel, ProductShape } from './bench-speed-bare.ts';
 import { bareAttention, barePass, fastestProduct } from './bench-speed-bare.ts';
 import { median } from './record.ts';
 
+// As the command line does.
+keepYoungGenerationSmall();
 const [mode, folder, precision, cache, threadCount, roundCount] = process.argv.slice(2) as [string, string, Precision, string, string, string];
 const [threads, rounds] = [Number(threadCount), Number(roundCount)];
 const prefillTokens = 512;
