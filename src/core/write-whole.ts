@@ -22,11 +22,15 @@ export async function writeWhole(file: string, parts: readonly Uint8Array[]): Pr
   await folder.sync().finally(() => folder.close());
 }
 
-/** Removes what writers that were killed left in a folder. @param olderThanMs younger parts may still be written */
-export async function removeParts(folder: string, olderThanMs: number): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    const file = path.join(folder, name);
-    if (!/^\..+\.part$/.test(name)) continue;
+/**
+ * Removes what writers that were killed left in a folder.
+ * @param olderThanMs younger parts may still be written
+ * @param name parts of that file only
+ */
+export async function removeParts(folder: string, olderThanMs: number, name = ''): Promise<void> {
+  for (const entry of await readdir(folder).catch(() => [])) {
+    const file = path.join(folder, entry);
+    if (!/^\..+\.[\da-f-]{36}\.part$/.test(entry) || (name !== '' && entry.slice(1, -'.part'.length - 37) !== name)) continue;
     const written = await stat(file).catch(() => undefined);
     if (written && Date.now() - written.mtimeMs >= olderThanMs) await rm(file, { force: true });
   }

@@ -1,9 +1,11 @@
 // A session in a file: its memory, where its dialogue and its stream stand, and what they belong to.
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
+import { removeParts } from '../core/write-whole.ts';
 import type { MemorySnapshot } from '../memory/contract.ts';
 import { readSaved, readSavedHeader, writeSaved } from '../memory/snapshot-file.ts';
 import type { Memory } from '../memory/stage.ts';
@@ -39,10 +41,14 @@ export async function savedHead(file: string): Promise<SavedHead | undefined> {
   return isThere ? checked(file, await readSavedHeader(file)) : undefined;
 }
 
+/** Parts of a session's file that old are left from a process that was killed. */
+const staleMs = 3_600_000;
+
 /** @param model what `modelIdentity` gives. @throws UserError `SAVED_FILE` when the file cannot be written; what stood there before stays then */
 export async function saveSession(file: string, model: string, place: SavedPlace, memory: Memory): Promise<void> {
   const head: SavedHead = { session: 1, model, savedAtMs: Date.now(), place };
   await writeSaved(file, { ...head, memory: memory.save() });
+  await removeParts(dirname(file), staleMs, basename(file));
 }
 
 /**

@@ -171,7 +171,7 @@ describe('a training run', () => {
     const files = (await readdir(where)).filter((name) => name.endsWith('.safetensors')).sort();
     expect(files).toEqual(['step-000000010.safetensors', 'step-000000015.safetensors']);
     const newest = path.join(where, files[1]!);
-    await writeFile(path.join(where, '.step-000000020.safetensors.x.part'), 'half');
+    await writeFile(path.join(where, '.step-000000020.safetensors.00000000-0000-4000-8000-000000000000.part'), 'half');
     const content = await readFile(newest);
     content[content.length - 9]! ^= 4;
     await writeFile(newest, content);
