@@ -8,7 +8,7 @@ import { evaluate } from './evaluate.ts';
 import { gradients, stopGradient, straightThrough } from './gradient.ts';
 import type { Value } from './graph.ts';
 import { Graph } from './graph.ts';
-import { binaryCrossEntropy, huberLoss, softmaxCrossEntropy } from './loss.ts';
+import { anyOfCrossEntropy, binaryCrossEntropy, huberLoss, softmaxCrossEntropy } from './loss.ts';
 import { fusedMatmul, rotaryEmbedding } from './ops-fused.ts';
 import { gatherElements, oneHot, scatterRows } from './ops-index.ts';
 import * as ops from './ops.ts';
@@ -114,6 +114,11 @@ const cases: Readonly<Record<string, Case>> = {
   },
   softmaxCrossEntropy: { shapes: [[4, 5]], build: ([x], graph) => ops.mul(softmaxCrossEntropy(x!, ints(graph, [1, 4, 0, 0], [4]), floats(graph, [0.5, 0.25, 0, 0.25], [4])).loss, graph.scalar(1.7)) },
   'softmaxCrossEntropy, weights of one row per class': { shapes: [[3, 5]], build: ([x], graph) => ops.reduceSum(ops.mul(ops.logSoftmax(x!), oneHot(ints(graph, [1, 4, 0], [3]), 5)), [0, 1]) },
+  anyOfCrossEntropy: {
+    shapes: [[4, 3]],
+    // The last row has nothing right in it and no weight.
+    build: ([x], graph) => anyOfCrossEntropy(x!, floats(graph, [1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1], [4, 3]), floats(graph, [1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0], [4, 3]), floats(graph, [1, 2, 0.5, 0], [4])),
+  },
   binaryCrossEntropy: { shapes: [[4, 3]], build: ([x], graph) => binaryCrossEntropy(x!, floats(graph, Array.from({ length: 12 }, (_, i) => (i % 3) / 2), [4, 3]), floats(graph, [1, 0, 2, 0.5], [4, 1])) },
   huberLoss: { shapes: [[4, 3]], build: ([x], graph) => huberLoss(x!, floats(graph, Array.from({ length: 12 }, (_, i) => Math.sin(i)), [4, 3]), floats(graph, [1, 0, 2, 0.5], [4, 1]), 0.4) },
   'a value used twice': one((x) => ops.mul(x, ops.tanh(x))),

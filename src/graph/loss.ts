@@ -2,7 +2,7 @@
 import { withGradient } from './gradient.ts';
 import type { Value } from './graph.ts';
 import { argMax, gatherElements } from './ops-index.ts';
-import { add, cast, equal, exp, logSoftmax, mul, neg, reduceSum, relu, reshape, sigmoid, single, softplus, sub } from './ops.ts';
+import { add, cast, equal, exp, log, logSoftmax, mul, neg, reduceSum, relu, reshape, sigmoid, single, softmax, softplus, sub } from './ops.ts';
 import { staticShape } from './shape.ts';
 
 export interface CrossEntropy {
@@ -34,6 +34,24 @@ export function softmaxCrossEntropy(logits: Value, targets: Value, weights: Valu
     return [single('ScatterElements', [spread, column, neg(scaled)], logits.shape, { axis: { kind: 'int', value: 1 }, reduction: { kind: 'string', value: 'add' } })];
   });
   return { loss, perRow, correct };
+}
+
+/**
+ * −Σ weight · log of the probability that falls on any of the targets, from scores.
+ * @param scores float32 [N, S]
+ * @param open float32 [N, S]: 1 for what may be chosen at all, else 0
+ * @param targets float32 [N, S]: 1 for what is right, a part of what may be chosen; a row without any needs weight 0
+ * @param weights float32 [N]
+ */
+export function anyOfCrossEntropy(scores: Value, open: Value, targets: Value, weights: Value): Value {
+  const { graph } = scores;
+  const [rows] = staticShape(scores.shape, 'cross-entropy') as [number, number];
+  const among = (mask: Value) => softmax(add(scores, mul(sub(mask, graph.scalar(1)), graph.scalar(1e4))));
+  const probabilities = among(open);
+  const right = reduceSum(mul(probabilities, targets), [1], false);
+  // A row without targets, or one that gives them nothing, stays finite.
+  const loss = neg(reduceSum(mul(log(add(right, graph.scalar(1e-12))), weights), [0], false));
+  return withGradient(loss, [scores], (gradient) => [mul(sub(probabilities, among(targets)), reshape(mul(weights, gradient), [rows, 1]))]);
 }
 
 /**

@@ -19,6 +19,7 @@ interface PicturesHeader {
 interface TruthHeader {
   readonly threads: readonly TextThread[];
   readonly hasAuxiliary: boolean;
+  readonly squares?: ClipTruth['squares'];
 }
 
 const magic = 'THALCLIP';
@@ -40,17 +41,17 @@ export function decodePictures(bytes: Uint8Array, file: string): StoredPictures 
   return { timesSec: (header as PicturesHeader).timesSec, patches: new Uint8Array(body) };
 }
 
-export function encodeTruth({ threads, auxiliary }: ClipTruth): Uint8Array {
-  return encode({ threads, hasAuxiliary: auxiliary !== undefined }, auxiliary ? [auxiliary.targets, auxiliary.weights] : []);
+export function encodeTruth({ threads, auxiliary, squares }: ClipTruth): Uint8Array {
+  return encode({ threads, hasAuxiliary: auxiliary !== undefined, ...(squares && { squares }) }, auxiliary ? [auxiliary.targets, auxiliary.weights] : []);
 }
 
 /** @throws ModelError when the bytes are no truth, or damaged */
 export function decodeTruth(bytes: Uint8Array, file: string): ClipTruth {
   const { header, body } = decode(bytes, file);
-  const { threads, hasAuxiliary } = header as TruthHeader;
+  const { threads, hasAuxiliary, squares } = header as TruthHeader;
   const floats = new Float32Array(body.buffer.slice(body.byteOffset, body.byteOffset + body.length) as ArrayBuffer);
   const half = floats.length / 2;
-  return { threads, ...(hasAuxiliary && { auxiliary: { targets: floats.subarray(0, half), weights: floats.subarray(half) } }) };
+  return { threads, ...(squares && { squares }), ...(hasAuxiliary && { auxiliary: { targets: floats.subarray(0, half), weights: floats.subarray(half) } }) };
 }
 
 /** Layout: 8 bytes name, 4 bytes length of a JSON header, the header, the arrays. */

@@ -89,6 +89,30 @@ describe('training clips', () => {
     expect(spoken).toBeGreaterThan(0);
   });
 
+  it('tell where an answer is to be seen, in the pictures that the stretch has of that time', async () => {
+    const prompt = await openTrainingPrompt(options.promptFolder, config);
+    const perFrame = vlmSizes(config).tokensPerFrame;
+    const wide = { ...config, imagePx: 32 };
+    const tokens = vlmSizes(wide).tokensPerFrame;
+    expect([perFrame, tokens]).toEqual([1, 4]);
+    const tokenise = createClipTokeniser(prompt, wide);
+    const turn = (timeSec: number, evidence: { spansSec: [number, number][]; subjects: string[] }) => ({ timeSec, question: 'What colour is this?', answer: 'red', label: '', evidenceSec: 0, evidence });
+    const timesSec = [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5];
+    const clip = {
+      timesSec, patches: new Uint8Array(8 * 16 * 192),
+      squares: { dog: timesSec.map((_, i) => (i < 4 ? [0] : [2, 3])), cat: timesSec.map(() => [1]) },
+      threads: [[turn(3.5, { spansSec: [[2.5, 3.5]], subjects: ['dog'] })], [turn(3.5, { spansSec: [[0, 1.2]], subjects: ['dog', 'cat'] })], [turn(3.5, { spansSec: [[1.2, 1.8]], subjects: ['dog'] })], [turn(2, { spansSec: [[1, 2]], subjects: [] })], [turn(2, { spansSec: [[1, 2]], subjects: ['bird'] })]],
+    };
+    const shown = (stride: number) => {
+      const { threads } = tokenise(clip, { first: 0, count: 8 / stride, stride }, {}, { turns: 0, prefixTokens: 200 }, createRandom('evidence'));
+      return threads.map(([said]) => said!.evidence!.join(' ')).sort();
+    };
+    // Now: the newest picture alone. Long: all pictures within. No subject: the whole picture. Never seen: nothing.
+    expect(shown(1)).toEqual(['', '0 1 4 5 8 9', '12', '16 17 18 19', '30 31'].sort());
+    // Pictures at 0, 1, 2 and 3 s: what lies between two is told by both.
+    expect(shown(2)).toEqual(['', '0 1 4 5', '4 10 11', '8 9 10 11', '14 15'].sort());
+  });
+
   it('are made once and read from disk after; a damaged one is made again', async () => {
     // A worker that was stopped in the middle of a write leaves a part behind.
     const names = (await readdir(path.join(options.cacheFolder, 'pictures'))).filter((name) => name.endsWith('.clip')).sort();

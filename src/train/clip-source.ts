@@ -24,6 +24,8 @@ export interface Stage {
   /** Only the first so many clips of the set. Default all. */
   readonly clips?: number;
   readonly selection?: Selection;
+  /** In place of the source's. */
+  readonly spokenTurns?: number;
 }
 
 export interface ClipSourceOptions extends OpenClips {
@@ -88,6 +90,7 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
   const fetch = async (batch: number): Promise<Batch> => {
     const { stage, number, left } = placeOf(batch);
     const { shape, windows = 1, strides = [1], selection = {} } = stage;
+    const turns = stage.spokenTurns ?? spokenTurns;
     const files = shape.clips / windows;
     const samples = await Promise.all(
       Array.from({ length: files }, (_, i) => {
@@ -98,7 +101,7 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
           index: clips.from + clipNumbers[number]!(at),
           windows: Array.from({ length: windows }, () => ({ count: shape.frames, stride: random.pick(strides) })),
           selection,
-          spoken: { turns: spokenTurns, prefixTokens: shape.prefix },
+          spoken: { turns, prefixTokens: shape.prefix },
           seed: name,
         });
       }),

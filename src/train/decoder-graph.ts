@@ -1,8 +1,8 @@
 // The decoder of the training graph: each clip's video is a prefix that is computed once, and many threads of questions stand behind it side by side.
 import { blockAttention } from '../graph/attention.ts';
 import type { Graph, Value } from '../graph/graph.ts';
-import { add, cast, concat, greater, less, mul, reshape, rmsNorm, silu, slice, sub, transpose, equal } from '../graph/ops.ts';
-import { rotaryEmbedding } from '../graph/ops-fused.ts';
+import { add, cast, concat, gather, greater, less, mul, reshape, rmsNorm, silu, slice, sub, transpose, equal } from '../graph/ops.ts';
+import { fusedMatmul, rotaryEmbedding } from '../graph/ops-fused.ts';
 import { dense } from './vision-graph.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmNames, vlmSizes } from './vlm-config.ts';
@@ -21,6 +21,8 @@ export interface BatchShape {
   readonly threadLength: number;
   /** A: answer tokens of the batch that are learned. */
   readonly answers: number;
+  /** Q: questions of a clip that are taught where their answers are to be seen, at most. Default 0. */
+  readonly pointers?: number;
 }
 
 export interface DecoderInputs {
@@ -38,13 +40,26 @@ export interface DecoderInputs {
   readonly segments: Value;
 }
 
+/** A query head whose attention may be taught. */
+export interface AttentionHead {
+  readonly layer: number;
+  readonly head: number;
+}
+
+export interface Decoded {
+  /** float32 [B · N · T, E]: the threads after the last norm. */
+  readonly hidden: Value;
+  /** float32 [B, Q, P] for each head asked for: scaled scores of the rows asked for over the prefix, before any mask. */
+  readonly scores: readonly Value[];
+}
+
 /** Scores of what must not be seen: e^−10000 is 0 in float32, and a row with nothing to see stays finite. */
 const hidden = -1e4;
 /** Rows of the prefix whose causal attention is computed together: short blocks skip more of what lies in the future, long ones fill the kernels. */
 const causalRows = 192;
 
-/** @returns float32 [B · N · T, E]: the threads after the last norm */
-export function decode(graph: Graph, weight: (name: string) => Value, config: VlmConfig, shape: BatchShape, inputs: DecoderInputs): Value {
+/** @param watched heads whose scores are wanted, at rows int64 [B, Q] among the B · N · T thread tokens */
+export function decode(graph: Graph, weight: (name: string) => Value, config: VlmConfig, shape: BatchShape, inputs: DecoderInputs, watched?: { readonly heads: readonly AttentionHead[]; readonly rows: Value }): Decoded {
   const { text } = config;
   const { headWidth, groups } = vlmSizes(config);
   const { clips: B, prefix: P, threads: N, threadLength: T } = shape;
@@ -56,6 +71,7 @@ export function decode(graph: Graph, weight: (name: string) => Value, config: Vl
   const masks = { causal: causalMasks(graph, P), prefix: prefixMask(graph, inputs.visible, shape), own: ownMask(graph, inputs.segments, shape) };
   let prefix = inputs.prefix;
   let threads = inputs.threads;
+  const scores: Value[] = [];
   for (let i = 0; i < text.layers; i++) {
     const layer = vlmNames.textLayer(i);
     const isLast = i === text.layers - 1;
@@ -71,7 +87,13 @@ export function decode(graph: Graph, weight: (name: string) => Value, config: Vl
     const ownValue = transpose(reshape(project(threadIn, 'v'), [B, N, T, H, D]), [0, 3, 1, 2, 4]);
 
     // Query heads that share keys are rows of one product.
-    const query = transpose(reshape(turned(project(threadIn, 'q'), threadPositions, H * groups), [B, N, T, H, groups, D]), [0, 3, 1, 4, 2, 5]);
+    const threadQuery = turned(project(threadIn, 'q'), threadPositions, H * groups);
+    const query = transpose(reshape(threadQuery, [B, N, T, H, groups, D]), [0, 3, 1, 4, 2, 5]);
+    for (const { head } of watched?.heads.filter((some) => some.layer === i) ?? []) {
+      const rows = slice(gather(reshape(threadQuery, [B * N * T, E]), watched!.rows), 2, head * D, (head + 1) * D);
+      const keys = slice(prefixKey, 1, Math.floor(head / groups), Math.floor(head / groups) + 1);
+      scores.push(fusedMatmul(rows, reshape(keys, [B, P, D]), { transB: true, alpha: scale }));
+    }
     const seen = blockAttention(
       reshape(query, [B, H, N * groups * T, D]),
       [
@@ -100,7 +122,7 @@ export function decode(graph: Graph, weight: (name: string) => Value, config: Vl
     }
     threads = output(threads, threadOut);
   }
-  return rmsNorm(threads, weight(vlmNames.textNorm), text.normEpsilon);
+  return { hidden: rmsNorm(threads, weight(vlmNames.textNorm), text.normEpsilon), scores };
 }
 
 const slice4 = (x: Value, axis: number, start: number, end: number) => (start === 0 && end === x.shape[axis] ? x : slice(x, axis, start, end));

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { createRandom } from '../core/random.ts';
 import type { Tensors } from '../runtime/onnx.ts';
 import { openOnnx } from '../runtime/onnx.ts';
+import type { AttentionHead } from './decoder-graph.ts';
 import type { BpeTokenizer } from './bpe.ts';
 import { smolvlmTokens, trainBpe } from './bpe.ts';
 import type { ClipSourceOptions, Stage } from './clip-source.ts';
@@ -15,6 +16,7 @@ import type { Selection, Window } from './prompt.ts';
 import { RunningMeans } from './running-means.ts';
 import { writeWhole } from '../core/write-whole.ts';
 import type { Schedule } from './schedule.ts';
+import type { Forward } from './step-graph.ts';
 import { evaluationGraph } from './step-graph.ts';
 import type { Progress, TrainingResult } from './trainer.ts';
 import { train } from './trainer.ts';
@@ -51,6 +53,8 @@ export interface NanoRecipe {
   readonly accumulation: number;
   readonly averageDecay: number;
   readonly auxiliaryWeight: number;
+  /** Heads that lessons with an `evidenceWeight` teach to look where the answer is to be seen. */
+  readonly evidenceHeads: readonly AttentionHead[];
 }
 
 /** A part of the curriculum. */
@@ -68,6 +72,11 @@ export interface Lesson {
   /** Only the first so many clips. Default all. */
   readonly clips?: number;
   readonly selection?: Selection;
+  /** Weight of the loss of looking elsewhere than at what answers a question. Default 0. */
+  readonly evidenceWeight?: number;
+  /** In place of the recipe's. */
+  readonly spokenTurns?: number;
+  readonly spokenTokens?: number;
 }
 
 export const nanoRecipe: NanoRecipe = {
@@ -88,20 +97,27 @@ export const nanoRecipe: NanoRecipe = {
     { name: 'sight', steps: 600, frames: 1, stretches: 128, windows: 8, strides: [1], rows: 0, clips: 320 },
     { name: 'single pictures', steps: 1400, frames: 1, stretches: 32, windows: 8, strides: [1], rows: 1, clips: 640, selection: { now: 0.3, squares: 0.7 } },
     { name: 'moments', steps: 900, frames: 4, stretches: 8, windows: 4, strides: [2, 1], rows: 4, clips: 960, selection: { now: 0.4, squares: 0.2 } },
-    { name: 'scenes', steps: 1100, frames: 16, stretches: 2, windows: 1, strides: [2, 2, 1], rows: 12, selection: { now: 0.3, squares: 0, past: 0.6 } },
-    { name: 'whole clips', steps: 1000, frames: 64, stretches: 1, windows: 1, strides: ['fit', 'fit', 1], rows: 16, selection: { now: 0.15, squares: 0, past: 0.5 } },
+    { name: 'scenes', steps: 1380, frames: 16, stretches: 2, windows: 1, strides: [2, 2, 1], rows: 12, selection: { now: 0.3, squares: 0, past: 0.6 } },
+    // From here on with the places where answers are to be seen.
+    { name: 'looking', steps: 1100, frames: 16, stretches: 2, windows: 1, strides: [2, 4], rows: 12, selection: { now: 0.15, squares: 0, past: 0.3 }, evidenceWeight: 0.3 },
+    { name: 'minutes', steps: 100, frames: 64, stretches: 1, windows: 1, strides: ['fit', 1], rows: 16, selection: { now: 0.15, squares: 0, past: 0.3 }, evidenceWeight: 0.3 },
+    { name: 'whole clips', steps: 1020, frames: 30, stretches: 2, windows: 1, strides: ['fit', 4], rows: 12, selection: { now: 0.1, squares: 0, past: 0.2 }, evidenceWeight: 0.3, spokenTurns: 8, spokenTokens: 200 },
   ],
-  evaluation: { name: 'held out', frames: 48, stretches: 1, windows: 1, strides: ['fit'], rows: 24, selection: { now: 0, squares: 0, past: 0.2 } },
+  evaluation: { name: 'held out', frames: 48, stretches: 1, windows: 1, strides: ['fit'], rows: 24, selection: { now: 0, squares: 0, past: 0.2 }, evidenceWeight: 0.3 },
   threadLength: 128,
   spokenTurns: 3,
   spokenTokens: 80,
-  schedule: { kind: 'trapezoid', peak: 1.5e-3, warmupSteps: 300, decaySteps: 1200, finalShare: 0.03 },
+  schedule: { kind: 'trapezoid', peak: 1.5e-3, warmupSteps: 300, decaySteps: 600, finalShare: 0.03 },
   adamw: { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, maxGradientNorm: 1 },
   groups: { matrix: { kind: 'muon', rateFactor: 2, weightDecay: 0.025 }, vector: { rateFactor: 1, weightDecay: 0 }, embedding: { rateFactor: 1, weightDecay: 0 } },
   accumulation: 1,
-  averageDecay: 0.999,
+  averageDecay: 0.996,
   auxiliaryWeight: 6,
+  evidenceHeads: [{ layer: 2, head: 0 }, { layer: 3, head: 2 }],
 };
+
+/** Tokens of a question with its answer, hardly ever fewer: sizes the inputs that hold one row a question. */
+const shortestTurn = 16;
 
 export interface TrainNanoOptions {
   readonly recipe?: NanoRecipe;
@@ -129,17 +145,27 @@ export function stagesOf({ config, curriculum, accumulation, threadLength, spoke
   return curriculum.map((lesson) => ({ batches: lesson.steps * accumulation, ...stageOf(lesson, { config, threadLength, spokenTokens }) }));
 }
 
-function stageOf({ name, frames, stretches, windows, strides, rows, clips, selection }: Omit<Lesson, 'steps'>, { config, threadLength, spokenTokens }: Pick<NanoRecipe, 'config' | 'threadLength' | 'spokenTokens'>): Omit<Stage, 'batches'> {
+function stageOf({ name, frames, stretches, windows, strides, rows, clips, selection, evidenceWeight, spokenTurns, ...lesson }: Omit<Lesson, 'steps'>, { config, threadLength, ...recipe }: Pick<NanoRecipe, 'config' | 'threadLength' | 'spokenTokens'>): Omit<Stage, 'batches'> {
   const { tokensPerFrame } = vlmSizes(config);
+  const spokenTokens = lesson.spokenTokens ?? recipe.spokenTokens;
   return {
     variant: name,
     windows,
     strides,
     ...(clips !== undefined && { clips }),
     ...(selection && { selection }),
+    ...(spokenTurns !== undefined && { spokenTurns }),
     // Three marker tokens a frame, and what opens the dialogue.
-    shape: { clips: stretches, frames, prefix: frames * (tokensPerFrame + 3) + 8 + (frames > 1 ? spokenTokens : 0), threads: rows, threadLength, answers: stretches * rows * Math.ceil(threadLength * 0.6) },
+    shape: {
+      clips: stretches, frames, prefix: frames * (tokensPerFrame + 3) + 8 + (frames > 1 ? spokenTokens : 0), threads: rows, threadLength, answers: stretches * rows * Math.ceil(threadLength * 0.6),
+      ...(evidenceWeight && { pointers: rows * Math.ceil(threadLength / shortestTurn) }),
+    },
   };
+}
+
+function forwardOf(recipe: NanoRecipe, { evidenceWeight }: Omit<Lesson, 'steps'>, { shape }: Omit<Stage, 'batches'>): Forward {
+  const { config, auxiliaryWeight, evidenceHeads } = recipe;
+  return vlmForward(config, shape, { auxiliaryWeight, ...(evidenceWeight && { evidence: { weight: evidenceWeight, heads: evidenceHeads } }) });
 }
 
 function clipOptions({ config, seed, streamSec, questionsPerTime }: NanoRecipe, split: 'train' | 'test'): WorldClipOptions {
@@ -168,7 +194,7 @@ export async function trainNano(options: TrainNanoOptions): Promise<TrainingResu
   await using rest = making((signal) => makeClips(sourceOptions('train'), { from: first, to: range.to }, { signal }));
   await using source = await openClipSource({ ...sourceOptions('train'), clips: range, stages });
   const store = createParameters(vlmParameters(config), createRandom(recipe.seed));
-  const forwards = new Map(stages.map(({ variant, shape }) => [variant, vlmForward(config, shape, { auxiliaryWeight: recipe.auxiliaryWeight })]));
+  const forwards = new Map(stages.map((stage, i) => [stage.variant, forwardOf(recipe, recipe.curriculum[i]!, stage)]));
   const result = await train(store, (variant) => forwards.get(variant)!, source, {
     ...recipe, threads, folder: path.join(folder, 'run'),
     schedule: { ...recipe.schedule, totalSteps: recipe.curriculum.reduce((sum, { steps }) => sum + steps, 0) },
@@ -220,7 +246,7 @@ async function promptOf(recipe: NanoRecipe, folder: string): Promise<BpeTokenize
 async function heldOut(recipe: NanoRecipe, stage: Stage, sourceOptions: Omit<ClipSourceOptions, 'stages'>, weights: Tensors, threads: number): Promise<Record<string, number>> {
   await using source = await openClipSource({ ...sourceOptions, stages: [stage] });
   const specs = vlmParameters(recipe.config);
-  await using model = await openOnnx(evaluationGraph('held out', specs, vlmForward(recipe.config, stage.shape, { auxiliaryWeight: recipe.auxiliaryWeight })).encode(), { threads });
+  await using model = await openOnnx(evaluationGraph('held out', specs, forwardOf(recipe, recipe.evaluation, stage)).encode(), { threads });
   const means = new RunningMeans();
   for (let clip = 0; clip < recipe.evaluationClips; clip += stage.shape.clips) {
     const batch = await source.next();

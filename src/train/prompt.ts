@@ -8,7 +8,7 @@ import { openTokenizer } from '../models/tokenizer.ts';
 import type { StoredClip } from './clip-file.ts';
 import type { SpokenLimits } from './dialogue.ts';
 import { placeBehind, speakSome } from './dialogue.ts';
-import type { TextThread } from './samples.ts';
+import type { Evidence, TextThread } from './samples.ts';
 import type { ClipSample, ClipTurn, Thread } from './vlm-batch.ts';
 import { partIds } from './vlm-batch.ts';
 import type { VlmConfig } from './vlm-config.ts';
@@ -70,6 +70,14 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
     const usable = clip.threads.filter((thread) => thread.every(({ timeSec, evidenceSec }) => timeSec >= startSec - 1e-6 && timeSec < endSec - 1e-6 && evidenceSec >= startSec - 1e-6) && random.next() < (selection[thread.at(-1)!.label] ?? 1));
     const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
     const ordered = random.shuffle(usable);
+    /** Visual tokens of the stretch, up to what was seen, where the answer shows. */
+    const shownIn = ({ spansSec, subjects }: Evidence, seen: number): number[] => {
+      const looked = [...new Set(spansSec.flatMap((span) => framesOf(timesSec.slice(0, seen), span)))];
+      return looked.flatMap((frame) => {
+        const tokens = subjects.length === 0 ? Array.from({ length: tokensPerFrame }, (_, token) => token) : [...new Set(subjects.flatMap((id) => clip.squares?.[id]?.[pictures[frame]!] ?? []))];
+        return tokens.map((token) => frame * tokensPerFrame + token);
+      });
+    };
     const relative = timesSec.map((timeSec) => timeSec - startSec);
     const turnsOf = (thread: TextThread) => thread.map(({ timeSec, question, answer }) => ({ frames: framesAt(timeSec), question, answer }));
     const { spoken, prefix, left } = speakSome(cached, relative, tokensPerFrame, ordered, turnsOf, limits, random);
@@ -84,14 +92,30 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
       patches: part(clip.patches, frameBytes),
       prefix,
       threads: left.map((thread): Thread =>
-        thread.map(({ timeSec, question, answer, label, weight }, i): ClipTurn => {
+        thread.map(({ timeSec, question, answer, label, weight, evidence }, i): ClipTurn => {
           const frames = framesAt(timeSec);
-          return { frames, label, prompt: questionOf({ ...placeBehind(spoken, frames, i), text: question }), answer: answerOf(answer), ...(weight !== undefined && { weight }) };
+          return {
+            frames, label, prompt: questionOf({ ...placeBehind(spoken, frames, i), text: question }), answer: answerOf(answer),
+            ...(weight !== undefined && { weight }),
+            ...(evidence && { evidence: shownIn(evidence, frames) }),
+          };
         }),
       ),
       ...(clip.auxiliary && width > 0 && { auxiliary: { targets: part(clip.auxiliary.targets, width), weights: part(clip.auxiliary.weights, width) } }),
     };
   };
+}
+
+/** Frames that show a span of time: the newest, if it reaches to that; those within it; or else the two around it. */
+function framesOf(timesSec: readonly number[], [fromSec, toSec]: readonly [number, number]): number[] {
+  const last = timesSec.length - 1;
+  if (last < 0) return [];
+  const step = last > 0 ? timesSec[1]! - timesSec[0]! : 0;
+  if (toSec >= timesSec[last]! - 1e-6 && fromSec > timesSec[last]! - Math.max(step, 1) - 1e-6) return [last];
+  const within = timesSec.flatMap((time, frame) => (time >= fromSec - 1e-6 && time <= toSec + 1e-6 ? [frame] : []));
+  if (within.length > 0) return within;
+  const after = timesSec.findIndex((time) => time > toSec);
+  return after < 0 ? [last] : [Math.max(0, after - 1), after];
 }
 
 function remembered<A, T>(keyOf: (argument: A) => string, make: (argument: A) => T): (argument: A) => T {

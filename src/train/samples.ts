@@ -12,6 +12,15 @@ export interface TextTurn {
   readonly evidenceSec: number;
   /** Share in the loss beside other turns; default 1. */
   readonly weight?: number;
+  readonly evidence?: Evidence;
+}
+
+/** Where the answer is to be seen. */
+export interface Evidence {
+  /** From and to, in seconds of the clip. */
+  readonly spansSec: readonly (readonly [number, number])[];
+  /** Names in `ClipTruth.squares` of what question and answer are about; none: the whole picture. */
+  readonly subjects: readonly string[];
 }
 
 /** Dialogues: the turns of one follow one another, and see no others. */
@@ -30,6 +39,8 @@ export interface ClipTruth {
   readonly threads: readonly TextThread[];
   /** float32 [frames · tokensPerFrame, labels + numbers] both, where the configuration has auxiliary heads. */
   readonly auxiliary?: { readonly targets: Float32Array; readonly weights: Float32Array };
+  /** For each thing that evidence names, and each picture: the visual tokens in whose squares it shows. */
+  readonly squares?: Readonly<Record<string, readonly (readonly number[])[]>>;
 }
 
 /** Makes the clips of a training set, numbered from 0: the same number gives the same clip, in any order, in any process. */

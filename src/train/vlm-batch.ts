@@ -19,6 +19,8 @@ export interface ClipTurn {
   readonly label: string;
   /** Share in the loss; default 1. */
   readonly weight?: number;
+  /** Numbers among the clip's visual tokens, of frames seen, where the answer is to be seen: any of them will do. */
+  readonly evidence?: readonly number[];
 }
 
 /** Questions one after another: each sees those before. Threads do not see one another. */
@@ -118,7 +120,7 @@ export interface PackedBatch {
  */
 export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonly ClipSample[]): PackedBatch {
   const sizes = vlmSizes(config);
-  const { clips: B, frames: F, prefix: P, threads: N, threadLength: T, answers: A } = shape;
+  const { clips: B, frames: F, prefix: P, threads: N, threadLength: T, answers: A, pointers: Q = 0 } = shape;
   if (samples.length !== B) throw new CapacityError('BATCH_CLIPS', { what: 'a batch needs a fixed number of clips', got: `${samples.length}`, expected: `${B}` });
   const frameBytes = sizes.patches * sizes.patchValues;
   const M = B * F * sizes.tokensPerFrame;
@@ -132,6 +134,9 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
   const answerRows = new BigInt64Array(A);
   const answerTargets = new BigInt64Array(A);
   const answerWeights = new Float32Array(A);
+  const pointerRows = new BigInt64Array(B * Q);
+  const [pointerVisible, pointerEvidence] = [new Float32Array(B * Q * P), new Float32Array(B * Q * P)];
+  const pointerWeights = new Float32Array(B * Q);
   const questions: { label: string; start: number; length: number; weight: number }[] = [];
   let answers = 0;
   let dropped = 0;
@@ -143,10 +148,13 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
     }
     patches.set(sample.patches, clip * F * frameBytes);
     let visual = config.text.vocabulary + clip * F * sizes.tokensPerFrame;
+    const visualPlaces: number[] = [];
     sample.prefix.ids.forEach((id, i) => {
+      if (id < 0) visualPlaces.push(i);
       prefixIds[clip * P + i] = BigInt(id < 0 ? visual++ : id);
       prefixPositions[clip * P + i] = BigInt(i);
     });
+    let pointers = 0;
     const used = Array<number>(N).fill(0);
     const counts = Array<number>(N).fill(0);
     for (const thread of N === 0 ? [] : sample.threads) {
@@ -159,11 +167,18 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
       }
       let at = (clip * N + row) * T + used[row]!;
       let before = 0;
-      for (const { frames: seen, prompt, answer, label, weight = 1 } of thread) {
+      for (const { frames: seen, prompt, answer, label, weight = 1, evidence = [] } of thread) {
         const end = sample.prefix.ends[seen]!;
         // The answer's last token is predicted, never read.
         const said = [...prompt, ...answer];
         questions.push({ label, start: answers, length: answer.length, weight });
+        if (evidence.length > 0 && pointers < Q) {
+          const pointer = clip * Q + pointers++;
+          pointerRows[pointer] = BigInt(at + prompt.length - 1);
+          pointerWeights[pointer] = 1;
+          for (const place of visualPlaces) if (place < end) pointerVisible[pointer * P + place] = 1;
+          for (const token of evidence) pointerEvidence[pointer * P + visualPlaces[token]!] = 1;
+        }
         said.forEach((id, i) => {
           threadIds[at] = BigInt(id);
           // As when the dialogue stands in the stream: behind the frames seen and what was said before.
@@ -187,6 +202,9 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
   const total = questions.reduce((sum, { weight }) => sum + weight, 0);
   for (const { start, length, weight } of questions) answerWeights.fill(weight / (length * total), start, start + length);
 
+  const pointing = pointerWeights.reduce((sum, weight) => sum + weight, 0);
+  if (pointing > 0) pointerWeights.forEach((weight, i) => (pointerWeights[i] = weight / pointing));
+
   const int64 = (data: BigInt64Array, dims: readonly number[]) => new Tensor('int64', data, dims);
   const feeds: Record<string, Tensor> = {
     patches: new Tensor('uint8', patches, [B * F * sizes.patches, sizes.patchValues]),
@@ -200,6 +218,12 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
       answerRows: int64(answerRows, [A]),
       answerTargets: int64(answerTargets, [A]),
       answerWeights: new Tensor('float32', answerWeights, [A]),
+    }),
+    ...(N > 0 && Q > 0 && {
+      pointerRows: int64(pointerRows, [B, Q]),
+      pointerVisible: new Tensor('float32', pointerVisible, [B, Q, P]),
+      pointerEvidence: new Tensor('float32', pointerEvidence, [B, Q, P]),
+      pointerWeights: new Tensor('float32', pointerWeights, [B * Q]),
     }),
     ...(config.auxiliary && auxiliaryFeeds(samples, M / B, M, config.auxiliary.labels + config.auxiliary.numbers)),
   };
@@ -223,6 +247,7 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
       return {
         ...scalar('answerLoss'),
         ...scalar('auxiliaryLoss'),
+        ...scalar('evidenceLoss'),
         exactMatch: share(judged),
         ...Object.fromEntries([...Map.groupBy(judged, ({ label }) => label)].map(([label, some]) => [`exactMatch ${label}`, share(some)])),
       };

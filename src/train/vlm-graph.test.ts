@@ -49,7 +49,7 @@ function clip(config: VlmConfig, seed: string, frames: number): ClipSample & { r
   const pictures = colours.map((colour, i) => square(config, palette[colour]!, `${seed} ${i}`));
   const tokens = vlmSizes(config).tokensPerFrame;
   const prefix = { ids: Int32Array.from([1, ...colours.flatMap(() => [2, ...Array<number>(tokens).fill(-1), 3])]), ends: Int32Array.from({ length: frames + 1 }, (_, i) => 1 + i * (tokens + 2)) };
-  const turn = (i: number) => ({ frames: i + 1, prompt: Int32Array.of(4, 5), answer: Int32Array.of(10 + colours[i]!, 6), label: `frame ${i}` });
+  const turn = (i: number) => ({ frames: i + 1, prompt: Int32Array.of(4, 5), answer: Int32Array.of(10 + colours[i]!, 6), label: `frame ${i}`, evidence: Array.from({ length: tokens }, (_, token) => i * tokens + token) });
   const width = config.auxiliary ? config.auxiliary.labels + config.auxiliary.numbers : 0;
   const auxiliary = { targets: Float32Array.from({ length: frames * tokens * width }, () => random.int(0, 2)), weights: new Float32Array(frames * tokens * width).fill(1) };
   return { colours, patches: new Uint8Array(Buffer.concat(pictures)), prefix, threads: colours.map((_, i): Thread => [turn(i)]), ...(width > 0 && { auxiliary }) };
@@ -124,13 +124,33 @@ describe('the VLM as a training graph', () => {
     }
   });
 
+  it('is told where answers are to be seen: the visual tokens of a question’s frame, among those seen when it is asked', () => {
+    const shape = { clips: 2, frames: 3, prefix: 24, threads: 3, threadLength: 4, answers: 12, pointers: 4 };
+    const tokens = vlmSizes(tiny).tokensPerFrame;
+    const samples = ['a', 'b'].map((seed) => clip(tiny, seed, 3));
+    const { feeds } = packBatch(tiny, shape, samples);
+    const floats = (name: string) => Array.from(feeds[name]!.data as Float32Array);
+    expect(floats('pointerWeights').map((weight) => Math.round(weight * 6))).toEqual([1, 1, 1, 0, 1, 1, 1, 0]);
+    samples.forEach(({ prefix, threads }, b) => threads.forEach(([turn], i) => {
+      const row = (name: string) => floats(name).slice((b * 4 + i) * 24, (b * 4 + i + 1) * 24);
+      const frames = (count: number) => Array.from({ length: 24 }, (_, place) => Number(place < prefix.ends[count]! && prefix.ids[place] === -1));
+      expect(row('pointerVisible')).toEqual(frames(turn!.frames));
+      expect(row('pointerEvidence')).toEqual(frames(i + 1).map((seen, place) => seen - frames(i)[place]!));
+      expect(row('pointerEvidence').reduce((a, c) => a + c)).toBe(tokens);
+      // The row whose next token is the answer's first.
+      const answerRows = Array.from(feeds['answerRows']!.data as BigInt64Array, Number);
+      expect(answerRows).toContain(Number((feeds['pointerRows']!.data as BigInt64Array)[b * 4 + i]));
+    }));
+  });
+
   it('has the gradients of central differences in double precision, through every part', () => {
-    const shape = { clips: 1, frames: 2, prefix: 14, threads: 2, threadLength: 4, answers: 4 };
+    const shape = { clips: 1, frames: 2, prefix: 14, threads: 2, threadLength: 4, answers: 4, pointers: 3 };
     const specs = vlmParameters(tiny);
     const store = createParameters(specs, createRandom(4));
     const graph = new Graph('vlm gradient');
     const weights = new Map(specs.map((spec) => [spec.name, graph.input(feedNames.weight(spec.name), 'float32', spec.shape)]));
-    const { loss } = vlmForward(tiny, shape, { auxiliaryWeight: 0.3 })(graph, (name) => weights.get(name)!);
+    const evidence = { weight: 0.5, heads: [{ layer: 0, head: 1 }, { layer: 1, head: 2 }] };
+    const { loss } = vlmForward(tiny, shape, { auxiliaryWeight: 0.3, evidence })(graph, (name) => weights.get(name)!);
     const slopes = gradients(loss, [...weights.values()]);
     const dense = ({ data, dims }: Tensor): Dense => ({ shape: [...dims], data: Float64Array.from(data as ArrayLike<number | bigint>, Number) });
     const batch = packBatch(tiny, shape, [clip(tiny, 'a', 2)]);

@@ -1,10 +1,10 @@
 // The whole forward pass of a SmolVLM-shaped model in training: frames, prefix, threads of questions, answer loss, auxiliary losses.
 import { UserError } from '../core/errors.ts';
 import type { Forward } from './step-graph.ts';
-import { binaryCrossEntropy, huberLoss, softmaxCrossEntropy } from '../graph/loss.ts';
+import { anyOfCrossEntropy, binaryCrossEntropy, huberLoss, softmaxCrossEntropy } from '../graph/loss.ts';
 import { add, concat, gather, gemm, identity, mul, reshape, split } from '../graph/ops.ts';
-import type { Value } from '../graph/graph.ts';
-import type { BatchShape } from './decoder-graph.ts';
+import type { Graph, Value } from '../graph/graph.ts';
+import type { AttentionHead, BatchShape } from './decoder-graph.ts';
 import { decode } from './decoder-graph.ts';
 import { visionTokens } from './vision-graph.ts';
 import type { VlmConfig } from './vlm-config.ts';
@@ -13,6 +13,8 @@ import { vlmNames, vlmSizes } from './vlm-config.ts';
 export interface VlmLossOptions {
   /** Weight of the auxiliary losses beside the answers'. */
   readonly auxiliaryWeight: number;
+  /** Heads that are taught to look where the answer is to be seen, and the weight of that loss; for batches with pointers. */
+  readonly evidence?: { readonly weight: number; readonly heads: readonly AttentionHead[] };
 }
 
 /**
@@ -24,15 +26,17 @@ export interface VlmLossOptions {
  * - `answerRows` int64 [A]: numbers among the B · N · T thread tokens whose next token is learned; `answerTargets` int64 [A]; `answerWeights`
  *   float32 [A], 0 for padding
  * - without threads, patches and auxiliary truth alone: the encoder learns, the decoder stays as it is
+ * - with pointers: `pointerRows` int64 [B, Q], numbers among the thread tokens where answers begin; `pointerVisible` and `pointerEvidence` float32 [B, Q, P],
+ *   1 for visual tokens that are seen there, and for those where the answer is to be seen; `pointerWeights` float32 [B · Q], 0 for padding
  * - with auxiliary heads: `auxiliaryTargets` and `auxiliaryWeights` float32 [M, labels + numbers]
  *
- * Outputs: `loss`; `answerLoss`; `auxiliaryLoss`; for each answer row `logLoss` and `correct` (its likeliest token is the target).
+ * Outputs: `loss`; `answerLoss`; `auxiliaryLoss`; `evidenceLoss`; for each answer row `logLoss` and `correct` (its likeliest token is the target).
  */
 export function vlmForward(config: VlmConfig, shape: BatchShape, options: VlmLossOptions): Forward {
   return (graph, weight) => {
     const { text, auxiliary } = config;
     const sizes = vlmSizes(config);
-    const { clips: B, frames: F, prefix: P, threads: N, threadLength: T, answers: A } = shape;
+    const { clips: B, frames: F, prefix: P, threads: N, threadLength: T, answers: A, pointers: Q = 0 } = shape;
     const M = B * F * sizes.tokensPerFrame;
     if (P + T > text.contextLength) throw new UserError('VLM_CONTEXT', { what: 'the batches are longer than the context', got: `${P} tokens and ${T} of a thread`, expected: `at most ${text.contextLength}` });
     const visual = visionTokens(graph, weight, config, graph.input('patches', 'uint8', [B * F * sizes.patches, sizes.patchValues]), B * F);
@@ -43,21 +47,36 @@ export function vlmForward(config: VlmConfig, shape: BatchShape, options: VlmLos
     }
     const embedding = weight(vlmNames.embedding);
     const table = concat([embedding, visual], 0);
-    const hidden = decode(graph, weight, config, shape, {
+    const evidence = Q > 0 ? options.evidence : undefined;
+    const { hidden, scores } = decode(graph, weight, config, shape, {
       prefix: reshape(gather(table, graph.input('prefixIds', 'int64', [B, P])), [B * P, text.width]),
       threads: reshape(gather(embedding, graph.input('threadIds', 'int64', [B, N, T])), [B * N * T, text.width]),
       prefixPositions: graph.input('prefixPositions', 'int64', [B, P]),
       threadPositions: graph.input('threadPositions', 'int64', [B, N * T]),
       visible: graph.input('visible', 'int64', [B, N, T]),
       segments: graph.input('segments', 'int64', [B, N, T]),
-    });
+    }, evidence && { heads: evidence.heads, rows: graph.input('pointerRows', 'int64', [B, Q]) });
     // Only the rows that are learned meet the vocabulary.
     const logits = gemm(gather(hidden, graph.input('answerRows', 'int64', [A])), embedding, undefined, { transB: true });
     const answer = softmaxCrossEntropy(logits, graph.input('answerTargets', 'int64', [A]), graph.input('answerWeights', 'float32', [A]));
     const metrics = { answerLoss: answer.loss, logLoss: answer.perRow, correct: answer.correct };
-    if (!auxiliaryLoss) return { loss: answer.loss, metrics };
-    return { loss: add(answer.loss, mul(auxiliaryLoss, graph.scalar(options.auxiliaryWeight))), metrics: { ...metrics, auxiliaryLoss } };
+    const evidenceLoss = evidence && lossOfLooking(graph, scores, B * Q, P);
+    const weighted = [
+      ...(auxiliaryLoss ? [mul(auxiliaryLoss, graph.scalar(options.auxiliaryWeight))] : []),
+      ...(evidenceLoss ? [mul(evidenceLoss, graph.scalar(evidence.weight))] : []),
+    ];
+    return { loss: weighted.reduce(add, answer.loss), metrics: { ...metrics, ...(auxiliaryLoss && { auxiliaryLoss }), ...(evidenceLoss && { evidenceLoss: identity(evidenceLoss) }) } };
   };
+}
+
+/** How much of what each head gives to visual tokens misses the evidence, the mean of the heads. */
+function lossOfLooking(graph: Graph, scores: readonly Value[], rows: number, prefix: number): Value {
+  const flat = (x: Value) => reshape(x, [rows, prefix]);
+  const [batches] = scores[0]!.shape as number[];
+  const [visible, evidence] = ['pointerVisible', 'pointerEvidence'].map((name) => flat(graph.input(name, 'float32', [batches!, rows / batches!, prefix])));
+  const weights = graph.input('pointerWeights', 'float32', [rows]);
+  const losses = scores.map((each) => anyOfCrossEntropy(flat(each), visible!, evidence!, weights));
+  return mul(losses.reduce(add), graph.scalar(1 / losses.length));
 }
 
 /** Binary cross-entropy of the labels and Huber loss of the boxes that stand in the square of each visual token. */

@@ -9,7 +9,7 @@ import type { OpenClipMaker, TextThread, TextTurn } from './samples.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmSizes } from './vlm-config.ts';
 import { createOptionPools, lessonsOf } from './world-lessons.ts';
-import { tokenTruth } from './world-tokens.ts';
+import { actorSquares, tokenTruth } from './world-tokens.ts';
 
 export interface WorldClipOptions {
   readonly seed: number;
@@ -88,7 +88,8 @@ const open: OpenClipMaker = (config, given) => {
     },
     truth(index) {
       const clip = worldClipSpec(index, options);
-      return { threads: threadsOf(index), ...(config.auxiliary && { auxiliary: tokenTruth(createWorld(clip.spec), timesOf(clip), config) }) };
+      const [world, timesSec] = [createWorld(clip.spec), timesOf(clip)];
+      return { threads: threadsOf(index), squares: actorSquares(world, timesSec, vlmSizes(config).tokenColumns), ...(config.auxiliary && { auxiliary: tokenTruth(world, timesSec, config) }) };
     },
   };
 };

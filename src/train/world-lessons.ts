@@ -1,7 +1,7 @@
 // What the built-in model is taught about a clip of the synthetic world: questions of the suites in their protocols' words, and accounts of what is there and what happened.
 import type { Random } from '../core/random.ts';
 import { captionsOf } from '../world/captions.ts';
-import { captionPrompt, choicePrompt, optionLetter, streamPrompt } from '../world/protocol-prompts.ts';
+import { captionPrompt, choicePrompt, streamPrompt } from '../world/protocol-prompts.ts';
 import { askDensely } from '../world/questions/ask.ts';
 import type { Balance } from '../world/questions/balance.ts';
 import { clauseOf } from '../world/questions/clause.ts';
@@ -92,11 +92,13 @@ function streamThread(question: WorldQuestion, { pools }: LessonOptions, random:
   const pool = pools.get(question.template) ?? new Set();
   pools.set(question.template, pool.add(question.answer));
   const wrong = [...pool].filter((answer) => answer !== question.answer);
-  const asked = { timeSec: question.timeSec, label: question.class, evidenceSec: evidenceStart(question) };
+  const asked = { timeSec: question.timeSec, label: question.class, evidenceSec: evidenceStart(question), evidence: { spansSec: question.evidence, subjects: question.subjects } };
+  // Of a choice the option's text is taught, which the protocols' parsers read as they read its letter: text is answered as the same question without options would be,
+  // where a letter takes one more step that this size does not learn.
   const form = random.next();
   if (question.history.length === 0 && wrong.length >= 4 && form < 0.08) {
     const options = random.shuffle([question.answer, ...random.shuffle(wrong).slice(0, 4)]);
-    return [{ ...asked, question: choicePrompt(question.question, options), answer: optionLetter(options.indexOf(question.answer)), label: 'choice' }];
+    return [{ ...asked, question: choicePrompt(question.question, options), answer: question.answer, label: 'choice' }];
   }
   const text = form > 0.75 ? streamPrompt(question.question) : question.question;
   const before = question.history.map((turn): TextTurn => ({ timeSec: turn.timeSec, question: turn.question, answer: turn.answer, label: 'history', evidenceSec: turn.timeSec }));
@@ -132,8 +134,8 @@ export function lessonsOf(kind: 'stream' | 'ego' | 'caption', world: World, time
   if (kind === 'ego') {
     // Drawn again and again: other options, other things asked about.
     for (let round = 0; round < 8; round++) {
-      for (const { question, options: choices, correct } of askEgo(viewing, 7, random)) {
-        threads.push([{ timeSec: lastSec, question: choicePrompt(question, choices), answer: optionLetter(correct), label: 'ego', evidenceSec: 0, weight: 2 }]);
+      for (const { question, options: choices, correct, evidence, subjects } of askEgo(viewing, 7, random)) {
+        threads.push([{ timeSec: lastSec, question: choicePrompt(question, choices), answer: choices[correct]!, label: 'ego', evidenceSec: 0, evidence: { spansSec: evidence, subjects }, weight: 2 }]);
       }
     }
   }

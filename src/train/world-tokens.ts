@@ -52,6 +52,18 @@ export function inSquare(objects: readonly Seen[], token: number, tokenColumns: 
   });
 }
 
+/** For each actor and each picture, the visual tokens in whose squares it shows. */
+export function actorSquares(world: World, timesSec: readonly number[], tokenColumns: number): Record<string, number[][]> {
+  const squares: Record<string, number[][]> = {};
+  timesSec.forEach((timeSec, picture) => {
+    const { objects } = world.observe(timeSec);
+    for (let token = 0; token < tokenColumns ** 2; token++) {
+      for (const { seen } of inSquare(objects, token, tokenColumns)) (squares[seen.id] ??= timesSec.map(() => []))[picture]!.push(token);
+    }
+  });
+  return squares;
+}
+
 /** @returns float32 [times · tokensPerFrame, labels + numbers] both */
 export function tokenTruth(world: World, timesSec: readonly number[], config: VlmConfig): { targets: Float32Array; weights: Float32Array } {
   const { tokenColumns, tokensPerFrame } = vlmSizes(config);

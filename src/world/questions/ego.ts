@@ -16,6 +16,8 @@ export interface EgoQuestion {
   readonly options: readonly string[];
   readonly correct: number;
   readonly evidence: readonly Span[];
+  /** Actors that the right option is about. */
+  readonly subjects: readonly string[];
   readonly heldOut: HeldOutFlags;
 }
 
@@ -201,7 +203,7 @@ export function askEgo(viewing: Viewing, count: number, random: Random): EgoQues
     const options = random.shuffle(draft.wrong.slice(0, 4));
     options.splice(correct, 0, draft.right);
     questions.push({
-      template: template.id, wording, question: filled, options, correct, evidence: draft.evidence,
+      template: template.id, wording, question: filled, options, correct, evidence: draft.evidence, subjects: draft.subjects,
       heldOut: {
         wording: heldWording,
         colour: draft.subjects.some((id) => isHeldOutColour(world.actor(id).kind, world.actor(id).look.colour)),
