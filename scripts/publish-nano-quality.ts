@@ -21,15 +21,15 @@ const rows = summaries.flatMap(({ suites, cells }) =>
       const cell = own.find((one) => one.control === control);
       return cell === undefined ? '' : formatInterval(cell.metrics.main, 100, unit);
     };
-    const { watched, answers, metrics } = own.find(({ control }) => control === null)!;
+    const { watched, answers, metrics, counts } = own.find(({ control }) => control === null)!;
     const classes = Object.entries(metrics.byClass ?? {}).map(([name, { accuracy }]) => `${name} ${accuracy === null ? '–' : (100 * accuracy).toFixed(1)}`);
-    return { suite: suite.name, metric: suite.metric === 'accuracy' ? 'accuracy' : 'CIDEr-D × 100', fps: suite.fps, videos: watched, answers, dense: of(null), blind: of('blind'), oneFrame: of('one-frame'), classes: classes.length > 1 ? classes.join(', ') : '' };
+    return { suite: suite.name, metric: suite.metric === 'accuracy' ? 'accuracy' : 'CIDEr-D × 100', fps: suite.fps, videos: watched, answers, scored: counts.scored, dense: of(null), blind: of('blind'), oneFrame: of('one-frame'), classes: classes.length > 1 ? classes.join(', ') : '' };
   }),
 );
 const table = [
-  '| suite | videos | questions | frames/s | score [95 %] | without video | one frame | by class, % |',
-  '| --- | --- | --- | --- | --- | --- | --- | --- |',
-  ...rows.map(({ suite, metric, videos, answers, fps, dense, blind, oneFrame, classes }) => `| ${suite}, ${metric} | ${videos} | ${answers.toLocaleString('en')} | ${fps} | ${dense} | ${blind} | ${oneFrame} | ${classes} |`),
+  '| suite | videos | questions | answers that can be read | frames/s | score of these [95 %] | without video | one frame | by class, % |',
+  '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+  ...rows.map(({ suite, metric, videos, answers, scored, fps, dense, blind, oneFrame, classes }) => `| ${suite}, ${metric} | ${videos} | ${answers.toLocaleString('en')} | ${scored.toLocaleString('en')} | ${fps} | ${dense} | ${blind} | ${oneFrame} | ${classes} |`),
   '',
 ].join('\n');
 
