@@ -1,6 +1,8 @@
 // One start of a process up to the open model, as the command line does it; prints the times as JSON. Called by bench-nano.ts.
 import { keepCompiledCode } from '../src/cli/compile-cache.ts';
+import { keepYoungGenerationSmall } from '../src/runtime/young-generation.ts';
 
+keepYoungGenerationSmall();
 keepCompiledCode();
 const { openModel } = await import('../src/session/model.ts');
 const [model, threads] = process.argv.slice(2);
