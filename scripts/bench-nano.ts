@@ -10,6 +10,7 @@ import { parseArgs, promisify } from 'node:util';
 import { builtInFolder, builtInModel, createWorld, openModel, openStream } from '../src/index.ts';
 import type { ModelInfo, Precision, SessionSummary } from '../src/index.ts';
 import { readEnvironment } from '../src/bench/run/environment.ts';
+import { keepYoungGenerationSmall } from '../src/runtime/young-generation.ts';
 import { writeClip } from '../src/world/write-clip.ts';
 import { writeUntrainedNano } from '../test/untrained-nano.ts';
 import { median, writeRecord } from './record.ts';
@@ -53,6 +54,8 @@ interface Pass {
 const run = promisify(execFile);
 const opener = fileURLToPath(new URL('./bench-nano-open.ts', import.meta.url));
 
+// As the command line does.
+keepYoungGenerationSmall();
 const folder = await mkdtemp(join(tmpdir(), 'thalweg-bench-nano-'));
 try {
   const isTrained = values.model !== builtInModel || (await access(join(builtInFolder(), 'config.json')).then(() => true, () => false));
