@@ -27,10 +27,11 @@ export async function writeWhole(file: string, parts: readonly Uint8Array[]): Pr
  * @param olderThanMs younger parts may still be written
  * @param name parts of that file only
  */
-export async function removeParts(folder: string, olderThanMs: number, name = ''): Promise<void> {
+export async function removeParts(folder: string, olderThanMs: number, name?: string): Promise<void> {
   for (const entry of await readdir(folder).catch(() => [])) {
+    const of = /^\.(.+)\.[\da-f-]{36}\.part$/.exec(entry)?.[1];
+    if (of === undefined || (name !== undefined && of !== name)) continue;
     const file = path.join(folder, entry);
-    if (!/^\..+\.[\da-f-]{36}\.part$/.test(entry) || (name !== '' && entry.slice(1, -'.part'.length - 37) !== name)) continue;
     const written = await stat(file).catch(() => undefined);
     if (written && Date.now() - written.mtimeMs >= olderThanMs) await rm(file, { force: true });
   }

@@ -24,7 +24,7 @@ export interface Stage {
   /** Only the first so many clips of the set. Default all. */
   readonly clips?: number;
   readonly selection?: Selection;
-  /** In place of the source's. */
+  /** Questions that stand in a clip's prefix, asked and answered, at most; default 0. */
   readonly spokenTurns?: number;
 }
 
@@ -33,8 +33,6 @@ export interface ClipSourceOptions extends OpenClips {
   /** Numbers of the clips: `from` (inclusive) to `to` (exclusive). */
   readonly clips: { readonly from: number; readonly to: number };
   readonly seed: string;
-  /** Questions that stand in a clip's prefix, asked and answered, at most; default 0. */
-  readonly spokenTurns?: number;
   /** Batches fetched ahead; default 3. */
   readonly ahead?: number;
 }
@@ -74,7 +72,7 @@ export async function makeClips(options: OpenClips, range: { readonly from: numb
 
 /** Opens a data worker. Clips come in a new order at every pass over them, each time in other stretches with other questions first. */
 export async function openClipSource(options: ClipSourceOptions): Promise<ClipSource> {
-  const { config, stages, clips, seed, spokenTurns = 0, ahead = 3 } = options;
+  const { config, stages, clips, seed, ahead = 3 } = options;
   const worker = await openWorker(options);
   const counts = { questions: 0, dropped: 0 };
   const clipNumbers = stages.map((stage) => {
@@ -89,8 +87,7 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
   };
   const fetch = async (batch: number): Promise<Batch> => {
     const { stage, number, left } = placeOf(batch);
-    const { shape, windows = 1, strides = [1], selection = {} } = stage;
-    const turns = stage.spokenTurns ?? spokenTurns;
+    const { shape, windows = 1, strides = [1], selection = {}, spokenTurns = 0 } = stage;
     const files = shape.clips / windows;
     const samples = await Promise.all(
       Array.from({ length: files }, (_, i) => {
@@ -101,7 +98,7 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
           index: clips.from + clipNumbers[number]!(at),
           windows: Array.from({ length: windows }, () => ({ count: shape.frames, stride: random.pick(strides) })),
           selection,
-          spoken: { turns, prefixTokens: shape.prefix },
+          spoken: { turns: spokenTurns, prefixTokens: shape.prefix },
           seed: name,
         });
       }),

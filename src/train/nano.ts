@@ -141,20 +141,20 @@ export function* tokenizerCorpus(recipe: NanoRecipe): Generator<string> {
 }
 
 /** The curriculum as stages of batches, one graph each. */
-export function stagesOf({ config, curriculum, accumulation, threadLength, spokenTokens }: NanoRecipe): Stage[] {
-  return curriculum.map((lesson) => ({ batches: lesson.steps * accumulation, ...stageOf(lesson, { config, threadLength, spokenTokens }) }));
+export function stagesOf(recipe: NanoRecipe): Stage[] {
+  return recipe.curriculum.map((lesson) => ({ batches: lesson.steps * recipe.accumulation, ...stageOf(lesson, recipe) }));
 }
 
-function stageOf({ name, frames, stretches, windows, strides, rows, clips, selection, evidenceWeight, spokenTurns, ...lesson }: Omit<Lesson, 'steps'>, { config, threadLength, ...recipe }: Pick<NanoRecipe, 'config' | 'threadLength' | 'spokenTokens'>): Omit<Stage, 'batches'> {
+function stageOf(lesson: Omit<Lesson, 'steps'>, recipe: NanoRecipe): Omit<Stage, 'batches'> {
+  const { name, frames, stretches, windows, strides, rows, clips, selection, evidenceWeight, config, threadLength, spokenTurns, spokenTokens } = { ...recipe, ...lesson };
   const { tokensPerFrame } = vlmSizes(config);
-  const spokenTokens = lesson.spokenTokens ?? recipe.spokenTokens;
   return {
     variant: name,
     windows,
     strides,
     ...(clips !== undefined && { clips }),
     ...(selection && { selection }),
-    ...(spokenTurns !== undefined && { spokenTurns }),
+    spokenTurns,
     // Three marker tokens a frame, and what opens the dialogue.
     shape: {
       clips: stretches, frames, prefix: frames * (tokensPerFrame + 3) + 8 + (frames > 1 ? spokenTokens : 0), threads: rows, threadLength, answers: stretches * rows * Math.ceil(threadLength * 0.6),
@@ -185,7 +185,7 @@ export async function trainNano(options: TrainNanoOptions): Promise<TrainingResu
   const sourceOptions = (split: 'train' | 'test'): Omit<ClipSourceOptions, 'stages' | 'clips'> => ({
     maker: new URL(import.meta.url.endsWith('.ts') ? './world-clips.ts' : './world-clips.js', import.meta.url).href,
     makerOptions: clipOptions(recipe, split), config, promptFolder,
-    cacheFolder: path.join(folder, 'clips', split), spokenTurns: recipe.spokenTurns, seed: `${recipe.seed} ${split}`,
+    cacheFolder: path.join(folder, 'clips', split), seed: `${recipe.seed} ${split}`,
   });
   // Single pictures come from a few clips, so that training begins soon; the others are made beside it.
   const range = { from: 0, to: recipe.trainingClips };

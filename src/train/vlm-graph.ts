@@ -60,7 +60,7 @@ export function vlmForward(config: VlmConfig, shape: BatchShape, options: VlmLos
     const logits = gemm(gather(hidden, graph.input('answerRows', 'int64', [A])), embedding, undefined, { transB: true });
     const answer = softmaxCrossEntropy(logits, graph.input('answerTargets', 'int64', [A]), graph.input('answerWeights', 'float32', [A]));
     const metrics = { answerLoss: answer.loss, logLoss: answer.perRow, correct: answer.correct };
-    const evidenceLoss = evidence && lossOfLooking(graph, scores, B * Q, P);
+    const evidenceLoss = evidence && lossOfLooking(graph, scores, [B, Q, P]);
     const weighted = [
       ...(auxiliaryLoss ? [mul(auxiliaryLoss, graph.scalar(options.auxiliaryWeight))] : []),
       ...(evidenceLoss ? [mul(evidenceLoss, graph.scalar(evidence.weight))] : []),
@@ -70,10 +70,10 @@ export function vlmForward(config: VlmConfig, shape: BatchShape, options: VlmLos
 }
 
 /** How much of what each head gives to visual tokens misses the evidence, the mean of the heads. */
-function lossOfLooking(graph: Graph, scores: readonly Value[], rows: number, prefix: number): Value {
-  const flat = (x: Value) => reshape(x, [rows, prefix]);
-  const [batches] = scores[0]!.shape as number[];
-  const [visible, evidence] = ['pointerVisible', 'pointerEvidence'].map((name) => flat(graph.input(name, 'float32', [batches!, rows / batches!, prefix])));
+function lossOfLooking(graph: Graph, scores: readonly Value[], shape: readonly [number, number, number]): Value {
+  const rows = shape[0] * shape[1];
+  const flat = (x: Value) => reshape(x, [rows, shape[2]]);
+  const [visible, evidence] = ['pointerVisible', 'pointerEvidence'].map((name) => flat(graph.input(name, 'float32', shape)));
   const weights = graph.input('pointerWeights', 'float32', [rows]);
   const losses = scores.map((each) => anyOfCrossEntropy(flat(each), visible!, evidence!, weights));
   return mul(losses.reduce(add), graph.scalar(1 / losses.length));
