@@ -83,7 +83,7 @@ describe('training clips', () => {
         // Asked before the dialogue began, it follows its frame alone.
         const turns = thread!.frames === 1 ? ([{ role: 'user', parts: [image, text('And before?')] }] as const) : dialogue;
         const whole = prompt.render(turns, { generate: true }).flatMap((part) => (part.kind === 'text' ? [...part.ids] : Array<number>(tokens).fill(-1)));
-        expect([...sample.prefix.ids.subarray(0, sample.prefix.ends[thread!.frames]), ...thread!.prompt]).toEqual(whole);
+        expect([...sample.prefix.ids.subarray(0, sample.prefix.after[thread!.frames]!.length), ...thread!.prompt]).toEqual(whole);
       }
     }
     expect(spoken).toBeGreaterThan(0);

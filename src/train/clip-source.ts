@@ -7,6 +7,7 @@ import type { BatchShape } from './decoder-graph.ts';
 import { createEpochs } from './epochs.ts';
 import type { Batch } from './optimiser.ts';
 import type { Selection, Window } from './prompt.ts';
+import type { Thinning } from './thinning.ts';
 import type { BatchSource } from './trainer.ts';
 import { packBatch } from './vlm-batch.ts';
 
@@ -26,6 +27,8 @@ export interface Stage {
   readonly selection?: Selection;
   /** Questions that stand in a clip's prefix, asked and answered, at most; default 0. */
   readonly spokenTurns?: number;
+  /** Default: every token of every frame. */
+  readonly thinning?: Thinning;
 }
 
 export interface ClipSourceOptions extends OpenClips {
@@ -87,7 +90,7 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
   };
   const fetch = async (batch: number): Promise<Batch> => {
     const { stage, number, left } = placeOf(batch);
-    const { shape, windows = 1, strides = [1], selection = {}, spokenTurns = 0 } = stage;
+    const { shape, windows = 1, strides = [1], selection = {}, spokenTurns = 0, thinning } = stage;
     const files = shape.clips / windows;
     const samples = await Promise.all(
       Array.from({ length: files }, (_, i) => {
@@ -99,6 +102,7 @@ export async function openClipSource(options: ClipSourceOptions): Promise<ClipSo
           windows: Array.from({ length: windows }, () => ({ count: shape.frames, stride: random.pick(strides) })),
           selection,
           spoken: { turns: spokenTurns, prefixTokens: shape.prefix },
+          thinning,
           seed: name,
         });
       }),

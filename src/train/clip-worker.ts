@@ -8,6 +8,7 @@ import { decodePictures, decodeTruth, encodePictures, encodeTruth, toPatches } f
 import type { StoredClip } from './clip-file.ts';
 import type { SpokenLimits } from './dialogue.ts';
 import type { ClipTokeniser, Selection, Window } from './prompt.ts';
+import type { Thinning } from './thinning.ts';
 import { createClipTokeniser, openTrainingPrompt } from './prompt.ts';
 import { removeParts, writeWhole } from '../core/write-whole.ts';
 import type { ClipMaker, OpenClipMaker } from './samples.ts';
@@ -32,6 +33,7 @@ export interface ClipRequest {
   readonly windows: readonly Window[];
   readonly selection: Selection;
   readonly spoken: SpokenLimits;
+  readonly thinning?: Thinning | undefined;
   /** Decides the stretches, the order of questions, and which are spoken. */
   readonly seed: string;
 }
@@ -69,11 +71,11 @@ serveWorker<ClipService>({
     await inTurn(index);
     return undefined;
   },
-  async clip({ index, windows, selection, spoken, seed }) {
+  async clip({ index, windows, selection, spoken, thinning, seed }) {
     const clip = await inTurn(index);
     const random = createRandom(`${seed} ${index}`);
     const samples = windows.map((window) => {
-      const sample = opened!.tokenise(clip, window, selection, spoken, random);
+      const sample = opened!.tokenise(clip, window, selection, spoken, random, thinning);
       // A window shares its memory with the clip: give out a copy of its own.
       return { ...sample, patches: new Uint8Array(sample.patches) };
     });

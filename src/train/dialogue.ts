@@ -23,15 +23,16 @@ export interface Dialogue<T> {
 /**
  * Speaks the first few threads, as many as are drawn and fit.
  * @param turnsOf a thread's turns, with how many frames were seen before each
+ * @param kept visual tokens that are not left out; default all
  */
-export function speakSome<T>(stream: StreamFormat, timesSec: readonly number[], tokensPerFrame: number, threads: readonly T[], turnsOf: (thread: T) => readonly SpokenTurn[], limits: SpokenLimits, random: Random): Dialogue<T> {
+export function speakSome<T>(stream: StreamFormat, timesSec: readonly number[], tokensPerFrame: number, threads: readonly T[], turnsOf: (thread: T) => readonly SpokenTurn[], limits: SpokenLimits, random: Random, kept?: Uint8Array): Dialogue<T> {
   let spoken: readonly SpokenTurn[] = [];
-  let prefix = streamPrefix(stream, timesSec, tokensPerFrame);
+  let prefix = streamPrefix(stream, timesSec, tokensPerFrame, [], kept);
   const wanted = random.int(0, limits.turns + 1);
   let said = 0;
   for (; said < Math.min(wanted, threads.length); said++) {
     const next = [...spoken, ...turnsOf(threads[said]!)].sort((a, b) => a.frames - b.frames);
-    const longer = streamPrefix(stream, timesSec, tokensPerFrame, next);
+    const longer = streamPrefix(stream, timesSec, tokensPerFrame, next, kept);
     if (longer.ids.length > limits.prefixTokens) break;
     [spoken, prefix] = [next, longer];
   }
@@ -43,7 +44,7 @@ export function speakSome<T>(stream: StreamFormat, timesSec: readonly number[], 
  * All frames stand in the prefix, before the thread: its later turns follow the answer before them, which brought the end mark.
  * @param turn its number within its thread
  */
-export function placeBehind(spoken: readonly SpokenTurn[], frames: number, turn: number): StreamPlace {
+export function placeBehind(spoken: readonly SpokenTurn[], { after }: Prefix, frames: number, turn: number): StreamPlace {
   const before = spoken.filter((said) => said.frames <= frames);
-  return turn > 0 ? { turn: before.length + turn, framesBefore: 0 } : { turn: before.length, framesBefore: frames - (before.at(-1)?.frames ?? 0) };
+  return turn > 0 ? { turn: before.length + turn, framesBefore: 0 } : { turn: before.length, framesBefore: after[frames]!.shown - after[before.at(-1)?.frames ?? 0]!.shown };
 }

@@ -91,7 +91,7 @@ describe('an exported checkpoint', () => {
     const turn = { role: 'user', parts: [...[0, 1, 2].map(() => ({ kind: 'image' }) as const), { kind: 'text', text: 'Where is the red car?' }] } as const;
     const whole = prompt.render([turn], { generate: true }).flatMap((part) => (part.kind === 'text' ? [...part.ids] : Array<number>(tokensPerFrame).fill(-1)));
     expect(question!.kind === 'text' && [...prefix.ids, ...question!.ids]).toEqual(whole);
-    expect(prefix.ends).toHaveLength(4);
+    expect(prefix.after).toHaveLength(4);
     expect(prompt.renderText([turn], { generate: true })).toBe('<|im_start|>User:<image><image><image>Where is the red car?<end_of_utterance>\nAssistant:');
   });
 });

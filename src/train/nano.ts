@@ -16,6 +16,7 @@ import type { Selection, Window } from './prompt.ts';
 import { RunningMeans } from './running-means.ts';
 import { writeWhole } from '../core/write-whole.ts';
 import type { Schedule } from './schedule.ts';
+import type { Thinning } from './thinning.ts';
 import type { Forward } from './step-graph.ts';
 import { evaluationGraph } from './step-graph.ts';
 import type { Progress, TrainingResult } from './trainer.ts';
@@ -77,6 +78,7 @@ export interface Lesson {
   /** In place of the recipe's. */
   readonly spokenTurns?: number;
   readonly spokenTokens?: number;
+  readonly thinning?: Thinning;
 }
 
 export const nanoRecipe: NanoRecipe = {
@@ -146,7 +148,7 @@ export function stagesOf(recipe: NanoRecipe): Stage[] {
 }
 
 function stageOf(lesson: Omit<Lesson, 'steps'>, recipe: NanoRecipe): Omit<Stage, 'batches'> {
-  const { name, frames, stretches, windows, strides, rows, clips, selection, evidenceWeight, config, threadLength, spokenTurns, spokenTokens } = { ...recipe, ...lesson };
+  const { name, frames, stretches, windows, strides, rows, clips, selection, evidenceWeight, thinning, config, threadLength, spokenTurns, spokenTokens } = { ...recipe, ...lesson };
   const { tokensPerFrame } = vlmSizes(config);
   return {
     variant: name,
@@ -154,6 +156,7 @@ function stageOf(lesson: Omit<Lesson, 'steps'>, recipe: NanoRecipe): Omit<Stage,
     strides,
     ...(clips !== undefined && { clips }),
     ...(selection && { selection }),
+    ...(thinning && { thinning }),
     spokenTurns,
     // Three marker tokens a frame, and what opens the dialogue.
     shape: {

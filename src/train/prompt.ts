@@ -9,6 +9,8 @@ import type { StoredClip } from './clip-file.ts';
 import type { SpokenLimits } from './dialogue.ts';
 import { placeBehind, speakSome } from './dialogue.ts';
 import type { Evidence, TextThread } from './samples.ts';
+import type { Thinning } from './thinning.ts';
+import { thin } from './thinning.ts';
 import type { ClipSample, ClipTurn, Thread } from './vlm-batch.ts';
 import { partIds } from './vlm-batch.ts';
 import type { VlmConfig } from './vlm-config.ts';
@@ -32,7 +34,7 @@ export interface Window {
 /** Share of the threads of each label that come into question, 0–1; labels that are not named all do. */
 export type Selection = Readonly<Record<string, number>>;
 
-export type ClipTokeniser = (clip: StoredClip, window: Window, selection: Selection, limits: SpokenLimits, random: Random) => ClipSample;
+export type ClipTokeniser = (clip: StoredClip, window: Window, selection: Selection, limits: SpokenLimits, random: Random, thinning?: Thinning) => ClipSample;
 
 /** Texts whose tokens are kept: most questions come again and again. */
 const textsKept = 50_000;
@@ -57,7 +59,7 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
     ({ turn, framesBefore, text }: StreamPlace & { readonly text: string }) => `${firstOrLater(turn)} ${firstOrLater(framesBefore)} ${text}`,
     ({ text, ...place }) => Int32Array.from(partIds(stream.question(text, place))),
   );
-  return (clip, { first: given, count: wished, stride: asked }, selection, limits, random) => {
+  return (clip, { first: given, count: wished, stride: asked }, selection, limits, random, thinning) => {
     const all = clip.timesSec;
     const stride = asked === 'fit' ? Math.ceil(all.length / wished) : asked;
     const count = Math.min(wished, Math.ceil(all.length / stride));
@@ -70,17 +72,6 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
     const usable = clip.threads.filter((thread) => thread.every(({ timeSec, evidenceSec }) => timeSec >= startSec - 1e-6 && timeSec < endSec - 1e-6 && evidenceSec >= startSec - 1e-6) && random.next() < (selection[thread.at(-1)!.label] ?? 1));
     const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
     const ordered = random.shuffle(usable);
-    /** Visual tokens of the stretch, up to what was seen, where the answer shows. */
-    const shownIn = ({ spansSec, subjects }: Evidence, seen: number): number[] => {
-      const looked = [...new Set(spansSec.flatMap((span) => framesOf(timesSec.slice(0, seen), span)))];
-      return looked.flatMap((frame) => {
-        const tokens = subjects.length === 0 ? Array.from({ length: tokensPerFrame }, (_, token) => token) : [...new Set(subjects.flatMap((id) => clip.squares?.[id]?.[pictures[frame]!] ?? []))];
-        return tokens.map((token) => frame * tokensPerFrame + token);
-      });
-    };
-    const relative = timesSec.map((timeSec) => timeSec - startSec);
-    const turnsOf = (thread: TextThread) => thread.map(({ timeSec, question, answer }) => ({ frames: framesAt(timeSec), question, answer }));
-    const { spoken, prefix, left } = speakSome(cached, relative, tokensPerFrame, ordered, turnsOf, limits, random);
     /** Rows of some of the pictures; without a copy where they follow each other. */
     const part = <T extends Uint8Array | Float32Array>(values: T, size: number): T => {
       if (stride === 1) return values.subarray(first * size, (first + count) * size) as T;
@@ -88,14 +79,27 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
       pictures.forEach((picture, i) => chosen.set(values.subarray(picture * size, (picture + 1) * size), i * size));
       return chosen;
     };
+    const shownPatches = part(clip.patches, frameBytes);
+    const thinned = thinning && random.next() < thinning.share ? thin(shownPatches, config, drawn(thinning.change, random)) : undefined;
+    /** Visual tokens of the stretch, up to what was seen, where the answer shows. */
+    const shownIn = ({ spansSec, subjects }: Evidence, seen: number): number[] => {
+      const looked = [...new Set(spansSec.flatMap((span) => framesOf(timesSec.slice(0, seen), span)))];
+      return looked.flatMap((frame) => {
+        const tokens = subjects.length === 0 ? Array.from({ length: tokensPerFrame }, (_, token) => token) : [...new Set(subjects.flatMap((id) => clip.squares?.[id]?.[pictures[frame]!] ?? []))];
+        return tokens.map((token) => thinned?.stands[frame * tokensPerFrame + token] ?? frame * tokensPerFrame + token);
+      });
+    };
+    const relative = timesSec.map((timeSec) => timeSec - startSec);
+    const turnsOf = (thread: TextThread) => thread.map(({ timeSec, question, answer }) => ({ frames: framesAt(timeSec), question, answer }));
+    const { spoken, prefix, left } = speakSome(cached, relative, tokensPerFrame, ordered, turnsOf, limits, random, thinned?.kept);
     return {
-      patches: part(clip.patches, frameBytes),
+      patches: shownPatches,
       prefix,
       threads: left.map((thread): Thread =>
         thread.map(({ timeSec, question, answer, label, weight, evidence }, i): ClipTurn => {
           const frames = framesAt(timeSec);
           return {
-            frames, label, prompt: questionOf({ ...placeBehind(spoken, frames, i), text: question }), answer: answerOf(answer),
+            frames, label, prompt: questionOf({ ...placeBehind(spoken, prefix, frames, i), text: question }), answer: answerOf(answer),
             ...(weight !== undefined && { weight }),
             ...(evidence && { evidence: shownIn(evidence, frames) }),
           };
@@ -104,6 +108,11 @@ export function createClipTokeniser({ stream }: PromptFormat, config: VlmConfig)
       ...(clip.auxiliary && width > 0 && { auxiliary: { targets: part(clip.auxiliary.targets, width), weights: part(clip.auxiliary.weights, width) } }),
     };
   };
+}
+
+/** A number of a range, evenly in its logarithm. */
+function drawn([low, high]: readonly [number, number], random: Random): number {
+  return low * (high / low) ** random.next();
 }
 
 /** Frames that show a span of time: the newest, if it reaches to that; those within it; or else the two around it. */

@@ -93,7 +93,7 @@ export function layOutClip(clip: EncodedClip, stream: StreamFormat, tokensPerFra
   const { spoken, prefix, left } = speakSome(withNewline, clip.timesSec, tokensPerFrame, random.shuffle(clip.threads), (thread) => thread, { turns: spokenTurns, prefixTokens }, random);
   const threads = left.map((thread): Thread =>
     thread.map(({ frames, question, answer }, i) => ({
-      frames, label: '', prompt: Int32Array.from(partIds(withNewline.question(question, placeBehind(spoken, frames, i)))), answer: Int32Array.from([...stream.answer(answer), ...stream.answerEnd]),
+      frames, label: '', prompt: Int32Array.from(partIds(withNewline.question(question, placeBehind(spoken, prefix, frames, i)))), answer: Int32Array.from([...stream.answer(answer), ...stream.answerEnd]),
     })),
   );
   return { visual: clip.visual, prefix, threads };

@@ -39,7 +39,7 @@ export function packClips(shape: RetrofitShape, vocabulary: number, clips: reado
   let learned = 0;
 
   clips.forEach((clip, b) => {
-    const { ids, ends } = clip.prefix;
+    const { ids, after } = clip.prefix;
     if (ids.length > P || clip.visual.length > perClip * width) {
       throw new CapacityError('RETROFIT_CLIP', { what: 'a clip does not fit its batch', got: `${ids.length} tokens, ${clip.visual.length / width} of them visual`, expected: `at most ${P}, and ${perClip}` });
     }
@@ -59,10 +59,10 @@ export function packClips(shape: RetrofitShape, vocabulary: number, clips: reado
       const base = (b * N + at) * T;
       let [place, said, run] = [used[at]!, 0, -1];
       for (const [turn, { frames, prompt, answer }] of thread.entries()) {
-        const end = ends[frames]!;
+        const end = after[frames]!.length;
         answers.push({ start: learned, length: answer.length });
         for (const [i, id] of [...prompt, ...answer].entries()) {
-          const begins = i === 0 && (turn === 0 || ends[thread[turn - 1]!.frames] !== end);
+          const begins = i === 0 && (turn === 0 || after[thread[turn - 1]!.frames]!.length !== end);
           if (begins) run = place;
           threadIds[base + place] = row(id);
           // As when the dialogue stands in the stream: behind the frames seen and what was said before.

@@ -19,7 +19,7 @@ export interface ClipTurn {
   readonly label: string;
   /** Share in the loss; default 1. */
   readonly weight?: number;
-  /** Numbers among the clip's visual tokens, of frames seen, where the answer is to be seen: any of them will do. */
+  /** Numbers among the clip's visual tokens, of frames seen and not left out, where the answer is to be seen: any of them will do. */
   readonly evidence?: readonly number[];
 }
 
@@ -38,10 +38,24 @@ export interface ClipSample {
 
 /** The video's part of a prompt. */
 export interface Prefix {
-  /** int32 [P]: token ids; −1 for each visual token, in order. */
+  /** int32 [P]: token ids; −1 for each visual token. */
   readonly ids: Int32Array;
-  /** int32 [frames + 1]: length of the prefix after so many frames. */
-  readonly ends: Int32Array;
+  /** int32 [P]: where they stand; what was left out leaves gaps. */
+  readonly positions: Int32Array;
+  /** int32: numbers of the visual tokens among those of all frames, in order. */
+  readonly visual: Int32Array;
+  /** For each count of frames, from none: */
+  readonly after: readonly PrefixEnd[];
+}
+
+/** The end of a prefix after so many frames. */
+export interface PrefixEnd {
+  /** Tokens up to there. */
+  readonly length: number;
+  /** The position that comes next. */
+  readonly position: number;
+  /** Frames that are shown, which those without a token are not. */
+  readonly shown: number;
 }
 
 /** A turn of the dialogue that stands in the prefix, so that later frames and questions follow it as they do in a live stream. */
@@ -55,25 +69,46 @@ export interface SpokenTurn {
 /**
  * The prefix of a live stream that has shown these frames, with a dialogue between them.
  * @param spoken in the order of their frames
+ * @param kept 1 for each visual token that is not left out; default all. A frame without one is not shown, as in a session
  */
-export function streamPrefix(stream: StreamFormat, timesSec: readonly number[], tokensPerFrame: number, spoken: readonly SpokenTurn[] = []): Prefix {
-  const ids = [...stream.opening];
-  const ends = [];
+export function streamPrefix(stream: StreamFormat, timesSec: readonly number[], tokensPerFrame: number, spoken: readonly SpokenTurn[] = [], kept?: Uint8Array): Prefix {
+  const [ids, positions, visual, after]: [number[], number[], number[], PrefixEnd[]] = [[], [], [], []];
+  let [next, shown] = [0, 0];
+  const add = (some: Iterable<number>) => {
+    for (const id of some) {
+      ids.push(id);
+      positions.push(next++);
+    }
+  };
+  add(stream.opening);
   let place = { turn: 0, framesBefore: 0 };
   for (let frame = 0; frame <= timesSec.length; frame++) {
     if (frame > 0) {
-      const { before, after } = stream.frame({ ...place, timeSec: timesSec[frame - 1]! });
-      ids.push(...before, ...Array<number>(tokensPerFrame).fill(-1), ...after);
-      place = { ...place, framesBefore: place.framesBefore + 1 };
+      const around = stream.frame({ ...place, timeSec: timesSec[frame - 1]! });
+      const first = (frame - 1) * tokensPerFrame;
+      const tokens = Array.from({ length: tokensPerFrame }, (_, i) => first + i).filter((token) => !kept || kept[token] === 1);
+      if (tokens.length === 0) next += around.before.length + tokensPerFrame + around.after.length;
+      else {
+        add(around.before);
+        for (const token of tokens) {
+          ids.push(-1);
+          positions.push(next + token - first);
+          visual.push(token);
+        }
+        next += tokensPerFrame;
+        add(around.after);
+        shown++;
+        place = { ...place, framesBefore: place.framesBefore + 1 };
+      }
     }
     for (const turn of spoken) {
       if (turn.frames !== frame) continue;
-      ids.push(...partIds(stream.question(turn.question, place)), ...stream.answer(turn.answer), ...stream.answerEnd);
+      add([...partIds(stream.question(turn.question, place)), ...stream.answer(turn.answer), ...stream.answerEnd]);
       place = { turn: place.turn + 1, framesBefore: 0 };
     }
-    ends.push(ids.length);
+    after.push({ length: ids.length, position: next, shown });
   }
-  return { ids: Int32Array.from(ids), ends: Int32Array.from(ends) };
+  return { ids: Int32Array.from(ids), positions: Int32Array.from(positions), visual: Int32Array.from(visual), after };
 }
 
 /** Token ids of a prompt's pieces that hold no picture. */
@@ -143,16 +178,18 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
 
   samples.forEach((sample, clip) => {
     const frames = sample.patches.length / frameBytes;
-    if (frames > F || sample.prefix.ids.length > P || sample.prefix.ends.length !== frames + 1) {
-      throw new CapacityError('BATCH_CLIP', { what: 'a clip does not fit its batch', got: `${frames} frames, ${sample.prefix.ids.length} tokens, ${sample.prefix.ends.length - 1} ends`, expected: `at most ${F} frames and ${P} tokens, an end for each frame` });
+    if (frames > F || sample.prefix.ids.length > P || sample.prefix.after.length !== frames + 1) {
+      throw new CapacityError('BATCH_CLIP', { what: 'a clip does not fit its batch', got: `${frames} frames, ${sample.prefix.ids.length} tokens, ${sample.prefix.after.length - 1} ends`, expected: `at most ${F} frames and ${P} tokens, an end for each frame` });
     }
     patches.set(sample.patches, clip * F * frameBytes);
-    let visual = config.text.vocabulary + clip * F * sizes.tokensPerFrame;
-    const visualPlaces: number[] = [];
+    const firstVisual = config.text.vocabulary + clip * F * sizes.tokensPerFrame;
+    /** Places of the visual tokens in the prefix, by number. */
+    const visualPlaces = new Map<number, number>();
+    let visual = 0;
     sample.prefix.ids.forEach((id, i) => {
-      if (id < 0) visualPlaces.push(i);
-      prefixIds[clip * P + i] = BigInt(id < 0 ? visual++ : id);
-      prefixPositions[clip * P + i] = BigInt(i);
+      if (id < 0) visualPlaces.set(sample.prefix.visual[visual]!, i);
+      prefixIds[clip * P + i] = BigInt(id < 0 ? firstVisual + sample.prefix.visual[visual++]! : id);
+      prefixPositions[clip * P + i] = BigInt(sample.prefix.positions[i]!);
     });
     let pointers = 0;
     const used = Array<number>(N).fill(0);
@@ -168,7 +205,7 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
       let at = (clip * N + row) * T + used[row]!;
       let before = 0;
       for (const { frames: seen, prompt, answer, label, weight = 1, evidence = [] } of thread) {
-        const end = sample.prefix.ends[seen]!;
+        const { length: end, position } = sample.prefix.after[seen]!;
         // The answer's last token is predicted, never read.
         const said = [...prompt, ...answer];
         questions.push({ label, start: answers, length: answer.length, weight });
@@ -176,13 +213,13 @@ export function packBatch(config: VlmConfig, shape: BatchShape, samples: readonl
           const pointer = clip * Q + pointers++;
           pointerRows[pointer] = BigInt(at + prompt.length - 1);
           pointerWeights[pointer] = 1;
-          for (const place of visualPlaces) if (place < end) pointerVisible[pointer * P + place] = 1;
-          for (const token of evidence) pointerEvidence[pointer * P + visualPlaces[token]!] = 1;
+          for (const place of visualPlaces.values()) if (place < end) pointerVisible[pointer * P + place] = 1;
+          for (const token of evidence) pointerEvidence[pointer * P + visualPlaces.get(token)!] = 1;
         }
         said.forEach((id, i) => {
           threadIds[at] = BigInt(id);
           // As when the dialogue stands in the stream: behind the frames seen and what was said before.
-          threadPositions[at] = BigInt(end + before + i);
+          threadPositions[at] = BigInt(position + before + i);
           visible[at] = BigInt(end);
           segments[at] = BigInt(counts[row]!);
           if (i >= prompt.length) {

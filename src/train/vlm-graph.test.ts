@@ -13,7 +13,7 @@ import { createOptimiser } from './optimiser.ts';
 import type { ParameterStore } from './parameters.ts';
 import { createParameters, feedNames, parameterTensors } from './parameters.ts';
 import { evaluationGraph } from './step-graph.ts';
-import type { ClipSample, Thread } from './vlm-batch.ts';
+import type { ClipSample, Thread, Prefix } from './vlm-batch.ts';
 import { packBatch, unfoldPatches } from './vlm-batch.ts';
 import type { VlmConfig } from './vlm-config.ts';
 import { vlmParameters, vlmSizes } from './vlm-config.ts';
@@ -41,6 +41,12 @@ function square(config: VlmConfig, colour: readonly number[], seed: string): Uin
   return unfoldPatches(rgb, config.imagePx, config.imagePx, config.patchPx);
 }
 
+/** A prefix with nothing left out; `lengths` after each count of frames. */
+function wholePrefix(ids: readonly number[], lengths: readonly number[]): Prefix {
+  const visual = ids.filter((id) => id < 0).map((_, token) => token);
+  return { ids: Int32Array.from(ids), positions: Int32Array.from(ids, (_, place) => place), visual: Int32Array.from(visual), after: lengths.map((length, shown) => ({ length, position: length, shown })) };
+}
+
 /** A clip of frames in random colours; each frame's question asks its colour: ids 10 + colour. */
 function clip(config: VlmConfig, seed: string, frames: number): ClipSample & { readonly colours: number[] } {
   const random = createRandom(seed);
@@ -48,7 +54,7 @@ function clip(config: VlmConfig, seed: string, frames: number): ClipSample & { r
   const colours = Array.from({ length: frames }, () => random.int(0, palette.length));
   const pictures = colours.map((colour, i) => square(config, palette[colour]!, `${seed} ${i}`));
   const tokens = vlmSizes(config).tokensPerFrame;
-  const prefix = { ids: Int32Array.from([1, ...colours.flatMap(() => [2, ...Array<number>(tokens).fill(-1), 3])]), ends: Int32Array.from({ length: frames + 1 }, (_, i) => 1 + i * (tokens + 2)) };
+  const prefix = wholePrefix([1, ...colours.flatMap(() => [2, ...Array<number>(tokens).fill(-1), 3])], Array.from({ length: frames + 1 }, (_, i) => 1 + i * (tokens + 2)));
   const turn = (i: number) => ({ frames: i + 1, prompt: Int32Array.of(4, 5), answer: Int32Array.of(10 + colours[i]!, 6), label: `frame ${i}`, evidence: Array.from({ length: tokens }, (_, token) => i * tokens + token) });
   const width = config.auxiliary ? config.auxiliary.labels + config.auxiliary.numbers : 0;
   const auxiliary = { targets: Float32Array.from({ length: frames * tokens * width }, () => random.int(0, 2)), weights: new Float32Array(frames * tokens * width).fill(1) };
@@ -80,7 +86,7 @@ describe('the VLM as a training graph', () => {
     });
     const ids = golden.ids.map((id) => (id === 551 ? -1 : id));
     const split = ids.lastIndexOf(-1) + 2;
-    const sample = { patches: new Uint8Array(Buffer.concat(pictures)), prefix: { ids: Int32Array.from(ids.slice(0, split)), ends: Int32Array.of(0, 0, split) }, threads: [] };
+    const sample = { patches: new Uint8Array(Buffer.concat(pictures)), prefix: wholePrefix(ids.slice(0, split), [0, 0, split]), threads: [] };
     const said = Int32Array.from(ids.slice(split));
     // −log p of every word at every position that has golden logits: one question a word, each sharing the text before it.
     for (const [i, position] of golden.logitPositions.entries()) {
@@ -115,7 +121,7 @@ describe('the VLM as a training graph', () => {
       const upTo = thread.slice(0, thread.findIndex((turn) => turn.label === label) + 1);
       const frames = upTo[upTo.length - 1]!.frames;
       // Only the frames seen so far, and nothing else in the batch.
-      const alone: ClipSample = { patches: packed.patches.subarray(0, frames * frameBytes), prefix: { ids: packed.prefix.ids.subarray(0, 1 + frames * (tokens + 2)), ends: packed.prefix.ends.subarray(0, frames + 1) }, threads: [upTo] };
+      const alone: ClipSample = { patches: packed.patches.subarray(0, frames * frameBytes), prefix: wholePrefix([...packed.prefix.ids.subarray(0, 1 + frames * (tokens + 2))], packed.prefix.after.slice(0, frames + 1).map(({ length }) => length)), threads: [upTo] };
       const shape = { clips: 1, frames, prefix: alone.prefix.ids.length, threads: 1, threadLength: 8, answers: 4 };
       const single = await losses(tiny, store, shape, [alone]);
       const want = single.judged.find((question) => question.label === label)!;
@@ -133,7 +139,7 @@ describe('the VLM as a training graph', () => {
     expect(floats('pointerWeights').map((weight) => Math.round(weight * 6))).toEqual([1, 1, 1, 0, 1, 1, 1, 0]);
     samples.forEach(({ prefix, threads }, b) => threads.forEach(([turn], i) => {
       const row = (name: string) => floats(name).slice((b * 4 + i) * 24, (b * 4 + i + 1) * 24);
-      const frames = (count: number) => Array.from({ length: 24 }, (_, place) => Number(place < prefix.ends[count]! && prefix.ids[place] === -1));
+      const frames = (count: number) => Array.from({ length: 24 }, (_, place) => Number(place < prefix.after[count]!.length && prefix.ids[place] === -1));
       expect(row('pointerVisible')).toEqual(frames(turn!.frames));
       expect(row('pointerEvidence')).toEqual(frames(i + 1).map((seen, place) => seen - frames(i)[place]!));
       expect(row('pointerEvidence').reduce((a, c) => a + c)).toBe(tokens);

@@ -131,8 +131,8 @@ export function lessonsOf(kind: 'stream' | 'ego' | 'caption', world: World, time
     const asked = askDensely(viewing, options.balance, random, { everySec: 0.5, perTime: options.questionsPerTime });
     for (const question of asked) threads.push(streamThread(question, options, random));
   }
-  if (kind === 'ego') {
-    // Drawn again and again: other options, other things asked about.
+  if (kind !== 'caption') {
+    // About the whole clip, which need not be a walk; drawn again and again: other options, other things asked about.
     for (let round = 0; round < 8; round++) {
       for (const { question, options: choices, correct, evidence, subjects } of askEgo(viewing, 7, random)) {
         threads.push([{ timeSec: lastSec, question: choicePrompt(question, choices), answer: choices[correct]!, label: 'ego', evidenceSec: 0, evidence: { spansSec: evidence, subjects }, weight: 2 }]);

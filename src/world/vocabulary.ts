@@ -11,6 +11,7 @@ import { TIMES } from './questions/long-memory.ts';
 import { ITEM_VERBS } from './questions/short-memory.ts';
 import { DOING } from './questions/simple-facts.ts';
 import { NUMBERS, PLURALS } from './questions/template.ts';
+import { TRAINING_WORDINGS } from './questions/training-wordings.ts';
 import { Viewing } from './questions/viewing.ts';
 import { askDensely } from './questions/ask.ts';
 import { CLASS_NAMES, COLOUR_NAMES } from './supervision.ts';
@@ -25,7 +26,7 @@ export function wordsOf(text: string): string[] {
 /** Every word that questions, answers, options and captions can hold, sorted. Held-out wordings are included. */
 export function vocabulary(): string[] {
   const texts = [
-    ...TEMPLATES.flatMap((t) => t.wordings), ...EGO_TEMPLATES.flatMap((t) => t.wordings), ...CLAUSE_TEXTS, ...captionTexts(),
+    ...TEMPLATES.flatMap((t) => t.wordings), ...EGO_TEMPLATES.flatMap((t) => t.wordings), ...Object.values(TRAINING_WORDINGS).flat(), ...CLAUSE_TEXTS, ...captionTexts(),
     ...Object.values(DEEDS).flatMap(({ did, clause }) => [did, clause]), 'got on got off a bicycle',
     ...Object.values(DOING), ...Object.values(PURPOSE), ...Object.values(SAME_COLOUR), ...TRAITS.map(([, words]) => words),
     ...Object.values(TIMES), ...Object.values(ITEM_VERBS), ...NUMBERS, ...Object.values(PLURALS), ...CLASS_NAMES, ...COLOUR_NAMES,

@@ -1,12 +1,13 @@
 // Questions about a whole walk with five options, as EgoSchema asks them; none can be answered from one moment alone.
 import type { Random } from '../../core/random.ts';
 import { COLOURS_OF } from '../colours.ts';
-import { isHeldOutColour, isHeldOutWording } from '../held-out.ts';
+import { isHeldOutColour } from '../held-out.ts';
 import type { ActorClass, SceneKind } from '../types.ts';
 import { clauseOf, withArticle } from './clause.ts';
 import type { HeldOutFlags } from './question.ts';
 import { NUMBERS } from './template.ts';
 import type { Span, Viewing } from './viewing.ts';
+import { pickWording } from './wording.ts';
 
 export interface EgoQuestion {
   readonly template: string;
@@ -196,16 +197,15 @@ export function askEgo(viewing: Viewing, count: number, random: Random): EgoQues
     if (questions.length === count) break;
     const draft = template.draft(viewing, random);
     if (draft === null || draft.wrong.length < 4 || new Set([draft.right, ...draft.wrong.slice(0, 4)]).size < 5) continue;
-    const heldWording = world.spec.split === 'test' && random.next() < 0.25;
-    const wording = random.pick(template.wordings.map((_, i) => i).filter((i) => isHeldOutWording(i) === heldWording));
-    const filled = template.wordings[wording]!.replace('{name}', draft.slots?.['name'] ?? '');
+    const wording = pickWording(template, world.spec.split, random);
+    const filled = wording.text.replace('{name}', draft.slots?.['name'] ?? '');
     const correct = random.int(0, 5);
     const options = random.shuffle(draft.wrong.slice(0, 4));
     options.splice(correct, 0, draft.right);
     questions.push({
-      template: template.id, wording, question: filled, options, correct, evidence: draft.evidence, subjects: draft.subjects,
+      template: template.id, wording: wording.index, question: filled, options, correct, evidence: draft.evidence, subjects: draft.subjects,
       heldOut: {
-        wording: heldWording,
+        wording: wording.heldOut,
         colour: draft.subjects.some((id) => isHeldOutColour(world.actor(id).kind, world.actor(id).look.colour)),
         activity: false,
       },

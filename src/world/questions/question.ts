@@ -1,10 +1,11 @@
 // A finished question: worded, with its evidence, and with flags that say what of it training never sees.
 import type { Random } from '../../core/random.ts';
-import { isHeldOutColour, isHeldOutWording } from '../held-out.ts';
+import { isHeldOutColour } from '../held-out.ts';
 import type { World } from '../world.ts';
 import type { Candidate } from './balance.ts';
 import type { QuestionClass, Turn } from './template.ts';
 import type { Span } from './viewing.ts';
+import { pickWording } from './wording.ts';
 
 /** Which parts of a question are held out of training. */
 export interface HeldOutFlags {
@@ -18,7 +19,7 @@ export interface HeldOutFlags {
 /** A question about a clip, with its answer and all that a trainer may want to know of it. */
 export interface WorldQuestion extends Turn {
   readonly class: QuestionClass;
-  /** Index into the template's wordings. */
+  /** Index into the template's wordings, then into those that training has beside them. */
   readonly wording: number;
   /** Times whose pictures carry the evidence. */
   readonly evidence: readonly Span[];
@@ -27,28 +28,23 @@ export interface WorldQuestion extends Turn {
   readonly history: readonly Turn[];
 }
 
-/** Share of test questions in a wording that training never sees. */
-const HELD_OUT_WORDING_SHARE = 0.25;
-
 /** Gives a candidate one of its wordings. */
 export function word(world: World, candidate: Candidate, random: Random, history: readonly Turn[] = []): WorldQuestion {
   const { template, draft, timeSec } = candidate;
-  const heldWording = world.spec.split === 'test' && random.next() < HELD_OUT_WORDING_SHARE;
-  const open = template.wordings.map((_, index) => index).filter((index) => isHeldOutWording(index) === heldWording);
-  const wording = random.pick(open);
-  const filled = template.wordings[wording]!.replace(/\{(\w+)\}/g, (_, slot: string) => draft.slots[slot]!).replace(/\ba (?=orange)/g, 'an ');
+  const wording = pickWording(template, world.spec.split, random);
+  const filled = wording.text.replace(/\{(\w+)\}/g, (_, slot: string) => draft.slots[slot]!).replace(/\ba (?=orange)/g, 'an ');
   return {
     timeSec,
     question: filled[0]!.toUpperCase() + filled.slice(1),
     answer: draft.answer,
     class: template.class,
     template: template.id,
-    wording,
+    wording: wording.index,
     // What goes on being seen after the question is no evidence for it.
     evidence: draft.evidence.map(([from, to]) => [Math.round(from * 100) / 100, Math.round(Math.min(to, timeSec) * 100) / 100] as const),
     subjects: draft.subjects,
     heldOut: {
-      wording: heldWording,
+      wording: wording.heldOut,
       colour: draft.subjects.some((id) => {
         const { kind, look } = world.actor(id);
         return isHeldOutColour(kind, look.colour);
