@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { BenchSummary } from '../src/index.ts';
+import type { BenchRecord, BenchSummary } from '../src/index.ts';
 import { formatInterval } from '../src/bench/report/view.ts';
+import { streamClips } from '../src/world/suite.ts';
 import { writeRecord } from './record.ts';
 
 const folders = process.argv.slice(2);
@@ -33,6 +34,40 @@ const table = [
   '',
 ].join('\n');
 
+const parts = folders.flatMap((folder, i) => (summaries[i]!.suites.some(({ name }) => name === 'world-stream') ? partsOf(folder) : []));
+const partsTable = [
+  'What training never saw, in `world-stream`:',
+  '',
+  '| part | questions | right |',
+  '| --- | --- | --- |',
+  ...parts.map(({ part, questions, correct }) => `| ${part} | ${questions.toLocaleString('en')} | ${((100 * correct) / questions).toFixed(1)} % |`),
+  '',
+].join('\n');
+
 const { environment, seed } = summaries[0]!;
-await writeRecord(fileURLToPath(new URL('../docs/results', import.meta.url)), 'nano-quality', { environment, seed, rows }, table);
+await writeRecord(fileURLToPath(new URL('../docs/results', import.meta.url)), 'nano-quality', { environment, seed, rows, parts }, `${table}\n${partsTable}`);
 console.log(table);
+console.log(partsTable);
+
+/** Right answers by what of a question is held out of training. */
+function partsOf(folder: string): { readonly part: string; readonly questions: number; readonly correct: number }[] {
+  const record = JSON.parse(readFileSync(join(folder, 'record.json'), 'utf8')) as BenchRecord;
+  const cell = record.cells.find(({ suite, method, control }) => suite === 'world-stream' && method === 'dense' && control === null)!;
+  const isRight = new Map(cell.items.map(({ id, correct }) => [id, correct === true]));
+  const flags = [...streamClips({ seed: record.seed, split: 'test', clips: cell.units.length })].flatMap(({ id, questions }) =>
+    questions.flatMap(({ heldOut }, i) => {
+      const right = isRight.get(`${id}.mp4#${i}`);
+      return right === undefined ? [] : [{ ...heldOut, right }];
+    }),
+  );
+  const part = (name: string, within: (flag: (typeof flags)[number]) => boolean) => {
+    const some = flags.filter(within);
+    return { part: name, questions: some.length, correct: some.filter(({ right }) => right).length };
+  };
+  return [
+    part('nothing held out', ({ wording, colour, activity }) => !wording && !colour && !activity),
+    part('a wording', ({ wording }) => wording),
+    part('a colour of a class', ({ colour }) => colour),
+    part('an activity in a place', ({ activity }) => activity),
+  ];
+}
