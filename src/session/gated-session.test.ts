@@ -47,7 +47,7 @@ describe('the default preset', () => {
     await using watched = await watch({});
     const { session, frames, events } = watched;
     const summary = await session.ended;
-    expect(events[0]).toMatchObject({ kind: 'opened', method: 'thalweg', gate: 'difference', vision: 'motion-compensated', memory: 'merge' });
+    expect(events[0]).toMatchObject({ kind: 'opened', method: 'thalweg', gate: 'difference', vision: 'difference', memory: 'merge' });
     const paths = frames().map(({ gate: { path, reason } }) => `${path} ${reason}`);
     expect(paths[0]).toBe('full first');
     expect(paths[6]).toBe('full changed');

@@ -44,9 +44,14 @@ export const defaultPreset = 'thalweg';
 
 export const presets: Readonly<Record<'thalweg' | 'dense', Preset>> = {
   thalweg: {
-    summary: 'the default: still frames are skipped, only what changed is computed and kept, and the past is merged (by a DMC or DMS adapter where the model has one, else by likeness)',
+    summary: 'the default: still frames are skipped, only what changed is computed and kept, and the past is merged (by a DMC or DMS adapter where the model has one, else by likeness) and held in 8 bits',
     keepsUp: true,
-    stages: ({ adapter }) => ({ gate: choice('difference', { threshold: 0.015 }), vision: choice('motion-compensated'), memory: choice(adapter?.kind ?? 'merge') }),
+    // Values at which nothing is lost on validation clips: docs/decisions/0006.
+    stages: ({ adapter }) => ({
+      gate: choice('difference', { threshold: 0.015 }),
+      vision: choice('difference', { threshold: 0.04 }),
+      memory: choice(adapter?.kind ?? 'merge', { ...(!adapter && { threshold: 0.95 }), slotFormat: 'int8' }),
+    }),
   },
   dense: { summary: 'everything: no method in any stage', keepsUp: false, stages: () => none },
 };

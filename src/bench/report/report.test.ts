@@ -150,5 +150,5 @@ test('a chart of one point, and of none, is drawn', () => {
 });
 
 test('bytes are shown with their unit', () => {
-  expect([0, 512, 6144, 5 * 2 ** 20, 3 * 2 ** 40].map(formatBytes)).toEqual(['–', '512 B', '6.00 KiB', '5.00 MiB', '3.00 TiB']);
+  expect([0, 512, 6144, 999.7 * 1024, 5 * 2 ** 20, 3 * 2 ** 40].map(formatBytes)).toEqual(['–', '512 B', '6.00 KiB', '1000 KiB', '5.00 MiB', '3.00 TiB']);
 });

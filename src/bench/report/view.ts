@@ -181,7 +181,7 @@ export function formatBytes(bytes: number): string {
   if (bytes === 0) return '–';
   const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** power;
-  return `${value >= 1000 ? value.toFixed(0) : value.toPrecision(3)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]!}`;
+  return `${value >= 999.5 ? value.toFixed(0) : value.toPrecision(3)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]!}`;
 }
 
 export function formatP(p: number): string {
