@@ -111,6 +111,11 @@ describe('training clips', () => {
     expect(shown(1)).toEqual(['', '0 1 4 5 8 9', '12', '16 17 18 19', '30 31'].sort());
     // Pictures at 0, 1, 2 and 3 s: what lies between two is told by both.
     expect(shown(2)).toEqual(['', '0 1 4 5', '4 10 11', '8 9 10 11', '14 15'].sort());
+    // Nothing changes in these pictures: thinned, the first one stands for all, and the others are not shown.
+    const thinned = tokenise(clip, { first: 0, count: 8, stride: 1 }, {}, { turns: 0, prefixTokens: 200 }, createRandom('evidence'), { share: 1, change: [0.1, 0.1] });
+    expect(thinned.threads.map(([said]) => [...new Set(said!.evidence)].join(' ')).sort()).toEqual(['', '0', '0 1', '0 1 2 3', '2 3'].sort());
+    expect([...thinned.prefix.visual]).toEqual([0, 1, 2, 3]);
+    expect(thinned.prefix.after.at(-1)).toMatchObject({ shown: 1, position: tokenise(clip, { first: 0, count: 8, stride: 1 }, {}, { turns: 0, prefixTokens: 200 }, createRandom('evidence')).prefix.ids.length });
   });
 
   it('are made once and read from disk after; a damaged one is made again', async () => {
