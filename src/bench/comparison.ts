@@ -1,7 +1,6 @@
 // The comparison that `thalweg bench` makes when it is told nothing: every method on the three world suites, and as many videos for the main rows as decide.
 import type { Candidate } from './contract.ts';
 import { adapterKindOf, allSettings, denseName, presetNames } from './method-setting.ts';
-import { streamSeconds } from './question.ts';
 import { makePlan, type Cell, type Plan, type RunRequest } from './run/plan.ts';
 import type { BenchRecord, RecordCell } from './run/record.ts';
 import { runBench, type RunOptions } from './run/run.ts';
@@ -59,8 +58,6 @@ function isMainRow({ candidate, budget }: Pick<Cell, 'candidate' | 'budget'>, pr
 export interface ComparisonOptions extends RunOptions {
   /** All of it should take no longer, as far as the first videos tell. */
   readonly withinMs: number;
-  /** Wall time of drawing a second of video, for videos that the run does not have yet. Default: as those took that it began with, which may have lain there. */
-  readonly drawMsPerSec?: number;
   /** Called with the sizes that the main rows get. */
   readonly onSizes?: (sizes: Readonly<Record<string, number>>) => void;
 }
@@ -93,14 +90,14 @@ export async function runComparison(request: RunRequest, options: ComparisonOpti
 }
 
 /** Videos of each suite for the main rows. Suites that are decided soonest come first. */
-export function largerSizes(plan: Plan, record: BenchRecord, presets: ReadonlySet<string>, { withinMs, drawMsPerSec, parallel = 1 }: Pick<ComparisonOptions, 'withinMs' | 'drawMsPerSec' | 'parallel'>): Record<string, number> {
+export function largerSizes(plan: Plan, record: BenchRecord, presets: ReadonlySet<string>, { withinMs, parallel = 1 }: Pick<ComparisonOptions, 'withinMs' | 'parallel'>): Record<string, number> {
   const units = record.cells.flatMap((cell) => cell.units);
   let leftMs = withinMs * parallel - units.reduce((sum, { timings }) => sum + timings.wallMs + timings.drawMs, 0);
   const main = new Set(plan.cells.filter((cell) => isMainRow(cell, presets)).map(({ key }) => key));
   const wanted = plan.suites.map((suite) => {
     const rows = record.cells.filter((cell) => cell.suite === suite.name && main.has(cell.key));
     const needed = Math.max(suite.videos.length, ...rows.map((cell) => cell.comparison?.nonInferiority?.required?.videos ?? 0));
-    return { name: suite.name, has: suite.videos.length, needed: Math.min(largestSize, needed), msPerVideo: msPerVideo(rows, record.cells.filter((cell) => cell.suite === suite.name), suite.videos.map(({ video }) => streamSeconds(video)), drawMsPerSec) };
+    return { name: suite.name, has: suite.videos.length, needed: Math.min(largestSize, needed), msPerVideo: msPerVideo(rows, record.cells.filter((cell) => cell.suite === suite.name), suite.videos.length) };
   });
   const sizes: Record<string, number> = {};
   for (const { name, has, needed, msPerVideo: each } of wanted.toSorted((a, b) => (a.needed - a.has) * a.msPerVideo - (b.needed - b.has) * b.msPerVideo)) {
@@ -112,10 +109,10 @@ export function largerSizes(plan: Plan, record: BenchRecord, presets: ReadonlySe
 }
 
 /** Of the rows that go on, and of drawing. */
-function msPerVideo(rows: readonly RecordCell[], all: readonly RecordCell[], lengthsSec: readonly number[], drawMsPerSec: number | undefined): number {
+function msPerVideo(rows: readonly RecordCell[], all: readonly RecordCell[], videos: number): number {
   const wallMs = rows.flatMap((cell) => cell.units).reduce((sum, { timings }) => sum + timings.wallMs, 0);
-  const drawMs = drawMsPerSec === undefined ? all.flatMap((cell) => cell.units).reduce((sum, { timings }) => sum + timings.drawMs, 0) : drawMsPerSec * lengthsSec.reduce((sum, seconds) => sum + seconds, 0);
-  return (wallMs + drawMs) / Math.max(1, lengthsSec.length);
+  const drawMs = all.flatMap((cell) => cell.units).reduce((sum, { timings }) => sum + timings.drawMs, 0);
+  return (wallMs + drawMs) / Math.max(1, videos);
 }
 
 function middleOf(values: readonly number[]): number {

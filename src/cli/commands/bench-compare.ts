@@ -105,7 +105,6 @@ export async function compare({ out, signal }: RunContext, flags: BenchFlags): P
     return runComparison(request, {
       ...options,
       withinMs: flags.within * 3_600_000,
-      ...(lanes.rates && { drawMsPerSec: lanes.rates.drawMsPerSec }),
       onSizes: (sizes) => out.data({ kind: 'sizes', sizes }, `the main rows get ${Object.entries(sizes).map(([name, size]) => `${thousands(size)} videos of ${name}`).join(', ')}`),
     });
   });
