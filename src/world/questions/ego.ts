@@ -5,6 +5,7 @@ import { isHeldOutColour } from '../held-out.ts';
 import type { ActorClass, SceneKind } from '../types.ts';
 import { clauseOf, withArticle } from './clause.ts';
 import type { HeldOutFlags } from './question.ts';
+import { showHeldOutColour } from './question.ts';
 import { NUMBERS } from './template.ts';
 import type { Span, Viewing } from './viewing.ts';
 import { pickWording } from './wording.ts';
@@ -206,7 +207,7 @@ export function askEgo(viewing: Viewing, count: number, random: Random): EgoQues
       template: template.id, wording: wording.index, question: filled, options, correct, evidence: draft.evidence, subjects: draft.subjects,
       heldOut: {
         wording: wording.heldOut,
-        colour: draft.subjects.some((id) => isHeldOutColour(world.actor(id).kind, world.actor(id).look.colour)),
+        colour: showHeldOutColour(world, draft.subjects),
         activity: false,
       },
     });

@@ -28,6 +28,14 @@ export interface WorldQuestion extends Turn {
   readonly history: readonly Turn[];
 }
 
+/** Whether an actor in question or answer has a colour that training never shows of its class. */
+export function showHeldOutColour(world: World, subjects: readonly string[]): boolean {
+  return subjects.some((id) => {
+    const { kind, look } = world.actor(id);
+    return isHeldOutColour(kind, look.colour);
+  });
+}
+
 /** Gives a candidate one of its wordings. */
 export function word(world: World, candidate: Candidate, random: Random, history: readonly Turn[] = []): WorldQuestion {
   const { template, draft, timeSec } = candidate;
@@ -45,10 +53,7 @@ export function word(world: World, candidate: Candidate, random: Random, history
     subjects: draft.subjects,
     heldOut: {
       wording: wording.heldOut,
-      colour: draft.subjects.some((id) => {
-        const { kind, look } = world.actor(id);
-        return isHeldOutColour(kind, look.colour);
-      }),
+      colour: showHeldOutColour(world, draft.subjects),
       activity: (draft.events ?? []).some((event) => event.heldOut),
     },
     history,
