@@ -31,7 +31,8 @@ export interface ClipDataOptions {
   /** Clips of a batch. */
   readonly clips: number;
   readonly frames: number;
-  readonly fps: number;
+  /** Frames a second that clips are seen at, one after another: a memory is asked after seconds and after minutes. */
+  readonly rates: readonly number[];
   /** Rows for questions behind each clip, and their length in tokens. */
   readonly threads: number;
   readonly threadLength: number;
@@ -56,7 +57,7 @@ const footage = ['fixed', 'moving', 'cuts'] as const;
 const tokensPerTurn = 40;
 
 /** The world of a clip, through H.264 as a camera's would come. */
-async function filmedClip(seed: number, index: number, split: 'train' | 'held-out', { frames, fps }: ClipDataOptions) {
+async function filmedClip(index: number, split: 'train' | 'held-out', fps: number, { seed, frames }: ClipDataOptions) {
   const random = createRandom(`retrofit clip ${split} ${seed} ${index}`);
   const world = createWorld({ seed: random.int(0, 2 ** 31), split: split === 'train' ? 'train' : 'test', footage: footage[index % footage.length]!, durationSec: Math.max(3, frames / fps), activities: 'many', heldOut: false });
   const timesSec = Array.from({ length: frames }, (_, i) => i / fps);
@@ -69,7 +70,9 @@ async function filmedClip(seed: number, index: number, split: 'train' | 'held-ou
 
 /** Clips, encoded once and kept on disk. */
 async function encodedClip(index: number, split: 'train' | 'held-out', options: ClipDataOptions, encoder: VisionEncoder, preprocessor: Preprocessor): Promise<EncodedClip> {
-  const file = path.join(options.folder, `${split}-${options.seed}-${options.frames}at${options.fps}-${index}.safetensors`);
+  // Each rate comes with each kind of footage.
+  const fps = options.rates[Math.floor(index / footage.length) % options.rates.length]!;
+  const file = path.join(options.folder, `${split}-${options.seed}-${options.frames}at${fps}-${index}.safetensors`);
   try {
     const { tensors, metadata } = await readSafetensorsHeader(file);
     const { timesSec, threads } = JSON.parse(metadata.get('dialogue')!) as Pick<EncodedClip, 'timesSec' | 'threads'>;
@@ -78,7 +81,7 @@ async function encodedClip(index: number, split: 'train' | 'held-out', options: 
     // Not made yet, or damaged: made again.
     if (!(error instanceof ModelError)) throw error;
   }
-  const { timesSec, shown, threads } = await filmedClip(options.seed, index, split, options);
+  const { timesSec, shown, threads } = await filmedClip(index, split, fps, options);
   const { tokensPerFrame, tokenWidth } = encoder;
   const visual = new Float32Array(shown.length * tokensPerFrame * tokenWidth);
   const state = encoder.open();
@@ -113,7 +116,7 @@ export async function openClipData(checkpoint: Checkpoint, options: ClipDataOpti
   const preprocessor = createPreprocessor(vision.image, vision.spec);
   await mkdir(options.folder, { recursive: true });
   const { clips: B, frames: F, threads: N, threadLength: T } = options;
-  const frameTokens = streamPrefix(prompt.stream, Array.from({ length: F }, (_, i) => i / options.fps), tokensPerFrame).ids.length;
+  const frameTokens = Math.max(...options.rates.map((fps) => streamPrefix(prompt.stream, Array.from({ length: F }, (_, i) => i / fps), tokensPerFrame).ids.length));
   const P = frameTokens + options.spokenTurns * tokensPerTurn;
   const shape: RetrofitShape = { sequences: B, prefix: P, threads: N, threadLength: T, rows: B * N * Math.ceil(T / 4), visual: B * F * tokensPerFrame + 1 };
   const newline = encoder.newline ?? new Float32Array(decoder.spec.width);

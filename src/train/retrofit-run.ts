@@ -28,7 +28,7 @@ export interface RetrofitRunOptions extends Pick<RetrofitRecipe, 'kind' | 'ratio
   /** Texts or clips to train on, seen again in other orders, and held out. Default 800 texts, 240 clips; held out 48 texts, 12 clips. */
   readonly samples?: number;
   readonly heldOut?: number;
-  /** Frames of a clip. Default 24. */
+  /** Frames of a clip, seen at 0.5, 1 or 2 a second. Default 24. */
   readonly frames?: number;
   readonly threads?: number;
   readonly signal?: AbortSignal;
@@ -94,7 +94,7 @@ function recipeOf({ kind, ratio, steps, seed, rate, decisionRate, window, budget
 function openData(checkpoint: Checkpoint, folder: string, { seed }: RetrofitRecipe, { batch, length, samples, heldOut, frames = 24, threads = 1, signal, onProgress }: RetrofitRunOptions): Promise<RetrofitData> {
   if (checkpoint.vision) {
     return openClipData(checkpoint, {
-      seed, folder, cacheFolder: cacheFolder(), clips: batch ?? 1, frames, fps: 2, threads: 12, threadLength: 64, spokenTurns: 3, trainingClips: samples ?? 240, heldOutClips: heldOut ?? 12, onnxThreads: threads,
+      seed, folder, cacheFolder: cacheFolder(), clips: batch ?? 1, frames, rates: [0.5, 1, 2], threads: 12, threadLength: 64, spokenTurns: 6, trainingClips: samples ?? 240, heldOutClips: heldOut ?? 12, onnxThreads: threads,
     });
   }
   return openSelfTextData(checkpoint, cacheFolder(), {

@@ -91,7 +91,7 @@ describe('a retrofit', () => {
       const folder = path.join(root, size);
       await writeRandomCheckpoint(folder, size, { seed: 1, dtype: 'float32' });
       const checkpoint = await openCheckpoint(folder);
-      await using data = await openClipData(checkpoint, { seed: 1, clips: 1, frames: 7, fps: 2, threads: 3, threadLength: 60, spokenTurns: 1, trainingClips: 1, heldOutClips: 1, folder: path.join(root, `${size}-clips`), cacheFolder: path.join(root, 'cache'), onnxThreads: 1 });
+      await using data = await openClipData(checkpoint, { seed: 1, clips: 1, frames: 7, rates: [2], threads: 3, threadLength: 60, spokenTurns: 1, trainingClips: 1, heldOutClips: 1, folder: path.join(root, `${size}-clips`), cacheFolder: path.join(root, 'cache'), onnxThreads: 1 });
       expect(await data.batch('train', 0)).toEqual(await data.batch('train', 0));
       const result = await retrofit({ recipe: retrofitRecipe({ kind: 'dmc', ratio: 2, steps: 3 }, checkpoint), checkpoint, data, dataName: 'clips', workFolder: path.join(root, `${size}-run`), adapterFolder: path.join(folder, 'adapters', 'test'), threads: 1 });
       expect(result.finished).toBe(true);
