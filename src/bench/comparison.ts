@@ -47,10 +47,9 @@ export function atMiddle(candidates: readonly Candidate[]): Candidate[] {
   return candidates.map((candidate) => (candidate.knob === undefined ? candidate : { ...candidate, knob: { ...candidate.knob, values: [middleOf(candidate.knob.values)] } }));
 }
 
-/** Whether a row is one that has to be decided: the baselines, and every method that is a whole of its own. */
+/** Whether a row is one that has to be decided: the baselines, and presets as they are without a memory adapter. */
 function isMainRow({ candidate, budget }: Pick<Cell, 'candidate' | 'budget'>, presets: ReadonlySet<string>): boolean {
-  // A preset with an adapter is named after both.
-  if (presets.has(candidate.method.split('+')[0]!)) return true;
+  if (presets.has(candidate.method)) return true;
   return mainMethods.includes(candidate.method) && (budget === null || (candidate.knob !== undefined && budget === middleOf(candidate.knob.values)));
 }
 

@@ -113,6 +113,8 @@ async function openCandidate(
   let streamMs = 0;
   let answerMs = 0;
   let peakKvBytes = 0;
+  /** Visual tokens that questions were shown beside the memory. */
+  let shownTokens = 0;
   return {
     async advanceTo(timeSec) {
       for (const frame of await session.advanceTo(timeSec === 'end' ? Infinity : timeSec)) {
@@ -127,6 +129,8 @@ async function openCandidate(
     async ask({ prompt, maxTokens, remember, signal: abort }) {
       const answer = await session.ask(prompt, { maxTokens, remember, seed, signal: abort });
       answerMs += answer.timings.totalMs;
+      shownTokens += answer.shownTokens;
+      peakKvBytes = Math.max(peakKvBytes, answer.memory.liveBytes);
       work.push({ kind: 'answer', timeSec: Math.max(0, answer.timeSec), workMs: answer.timings.totalMs });
       const heads = description.decoder.layers * description.decoder.kvHeads;
       const meanSlots = answer.memory.slots / heads;
@@ -142,7 +146,7 @@ async function openCandidate(
         slotsRead: answer.slotsRead / heads,
       };
     },
-    stats: () => ({ ...workOf(frames, description), peakKvBytes, streamMs, answerMs, queue: queueInRealTime(work), peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
+    stats: () => ({ ...workOf(frames, shownTokens, description), peakKvBytes, streamMs, answerMs, queue: queueInRealTime(work), peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
     async close() {
       await session[Symbol.asyncDispose]();
     },
@@ -150,10 +154,10 @@ async function openCandidate(
 }
 
 /** Work counted from what the stages report, by the shapes of the model; attention over the growing memory is left out. */
-function workOf(frames: readonly FrameReport[], { vision, frameGflop, tokensPerFrame }: CheckpointDescription): { frames: number; keptFrames: number; visualTokens: number; offeredTokens: number; patchLayers: number; flops: number } {
-  let visualTokens = 0;
+function workOf(frames: readonly FrameReport[], shownTokens: number, { vision, frameGflop, tokensPerFrame }: CheckpointDescription): { frames: number; keptFrames: number; visualTokens: number; offeredTokens: number; patchLayers: number; flops: number } {
+  let visualTokens = shownTokens;
   let patchLayers = 0;
-  let gflop = 0;
+  let gflop = frameGflop.prefill * (shownTokens / tokensPerFrame);
   for (const { patchesRecomputed, patches, visualTokens: tokens } of frames) {
     visualTokens += tokens;
     patchLayers += patchesRecomputed * (vision?.layers ?? 0);

@@ -11,7 +11,7 @@ export interface TokenOrigin {
   readonly timeSec: number;
   /** Number of the first token within its frame, for `visual`. Default 0. */
   readonly firstPlace?: number;
-  /** Positions left free before the first token: those of tokens that were not passed on. Default 0. */
+  /** Positions left free before the first token: those of tokens that were not passed on. Below 0 for tokens that take such positions later. Default 0. */
   readonly gap?: number;
   /** float32 [count]: tokens that each token stands for, where some were merged on their way here. Default 1 each. */
   readonly tokens?: Float32Array;

@@ -50,6 +50,14 @@ export function newestFrame(slots: SlotView): number {
   return -1;
 }
 
+/** Position of a frame's first visual token, whether that is here or was left out; nothing where no visual token of the frame is here. */
+export function frameStart(slots: SlotView, source: number): number | undefined {
+  for (let slot = slots.length - 1; slot >= 0; slot--) {
+    if (slots.kind[slot] === kindCode.visual && slots.source[slot] === source) return slots.position[slot]! - slots.place[slot]!;
+  }
+  return undefined;
+}
+
 /** The frame that a chunk begins, if its first token opens a frame that has no slots yet. Chunks never hold tokens of two frames. */
 export function newFrame(slots: SlotView, incoming: Incoming): StoredFrame | undefined {
   if (incoming.count === 0 || !isFrame(incoming, 0)) return undefined;

@@ -99,10 +99,12 @@ export interface Answer {
   /** `length`: cut at `maxTokens`. */
   readonly finish: 'stop' | 'length';
   readonly timings: AnswerTimings;
-  /** The memory when the question arrived. */
+  /** The memory that the question was put to, with `shownTokens`. */
   readonly memory: MemoryReport;
   /** Slots that the end of the question looked at, summed over layers and heads, its own included: fewer than there are where a method picks. */
   readonly slotsRead: number;
+  /** Visual tokens of the newest frame that vision had held back and the question was shown; the memory forgot them with the answer. */
+  readonly shownTokens: number;
 }
 
 /** How an answer is written. What is absent comes from the checkpoint's `generation_config.json`. */

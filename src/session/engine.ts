@@ -5,11 +5,11 @@ import type { Decoder, Piece } from '../language/decoder.ts';
 import type { GateDecision } from '../gate/method.ts';
 import { readRouter, type RouterWeights } from '../gate/router-weights.ts';
 import { generate } from '../language/generate.ts';
-import type { SamplingOptions } from '../language/sampler.ts';
+import { frameStart } from '../memory/frames.ts';
 import { slotCoverage, type HeadCoverage } from '../memory/slot-coverage.ts';
 import { Memory } from '../memory/stage.ts';
 import { openCheckpoint } from '../models/checkpoint.ts';
-import type { Checkpoint, GenerationDefaults, PromptPart } from '../models/contract.ts';
+import type { Checkpoint } from '../models/contract.ts';
 import type { PackedModel } from '../models/packed/contract.ts';
 import { defaultPrecision } from '../models/packed/default-precision.ts';
 import { openWeights } from '../models/packed/open.ts';
@@ -20,9 +20,10 @@ import type { SeenFrame } from '../vision/stage.ts';
 import type { FrameExplanation, GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
 import type { FrameAllowance } from './budget-controller.ts';
 import { EngineDecoder } from './engine-decoder.ts';
-import { framePieces, frameSpan, type FrameText } from './frame-pieces.ts';
+import { framePieces, frameSpan, visualPieces, type FrameText } from './frame-pieces.ts';
 import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
+import { checkpointSampling, questionPieces, tokensOf } from './question-pieces.ts';
 import { modelIdentity, readSession, saveSession } from './saved-session.ts';
 import { StreamStages } from './stream-stages.ts';
 
@@ -47,6 +48,8 @@ interface Stream {
   /** Frames shown since the last of them. */
   framesInTurn: number;
   frames: number;
+  /** Number of the last frame that was shown; −1 before one was. */
+  shownFrame: number;
   timeSec: number;
   /** Positions that frames which were not shown would have taken since something was. */
   unshown: number;
@@ -143,10 +146,11 @@ export class Engine implements AsyncDisposable {
     const router = (this.#router ??= await readRouter(folder));
     const openStages = () => StreamStages.open(rest, { encoder: this.#encoder, image: vision!.image, memory, router });
     const stages = await openStages();
+    stages.vision.resume(saved?.newest);
     const id = this.#nextStream++;
     // A method that leaves patches or tokens out goes by the frames before.
     const shared = share === undefined || !stages.isWhole ? undefined : this.#shared?.name === share ? this.#shared : (this.#shared = new SharedFrames(share));
-    this.#streams.set(id, { memory, shared, stages, openStages, explain, ...(saved?.place ?? { turn: 0, framesInTurn: 0, frames: 0, timeSec: -1, unshown: 0, opened: false }) });
+    this.#streams.set(id, { memory, shared, stages, openStages, explain, ...(saved?.place ?? { turn: 0, framesInTurn: 0, frames: 0, shownFrame: -1, timeSec: -1, unshown: 0, opened: false }) });
     return id;
   }
 
@@ -183,9 +187,9 @@ export class Engine implements AsyncDisposable {
     }
     gate.settle(decision.path);
     if (visual.standing) vision.showAgain(stream.memory.standOn(visual.standing));
-    stream.frames++;
-    if (pieces.length > 0) Object.assign(stream, { framesInTurn: stream.framesInTurn + 1, unshown: 0 });
+    if (pieces.length > 0) Object.assign(stream, { shownFrame: stream.frames, framesInTurn: stream.framesInTurn + 1, unshown: 0 });
     else this.#leaveGap(stream, text);
+    stream.frames++;
     stream.timeSec = frame.timeSec;
     return {
       report: { ...this.#report(stream, frame, decision), patchesRecomputed: visual.recomputed.length, visualTokens: visual.places.length, ...(stream.explain && { explained: this.#explain(visual) }) },
@@ -261,15 +265,21 @@ export class Engine implements AsyncDisposable {
     const start = performance.now();
     const runtimeStart = onnxTime.ms;
     const { maxTokens = defaultMaxTokens, stop = [], ...sampling } = generation;
-    const report = memory.report();
     const origin = { source: stream.turn, timeSec: stream.timeSec } as const;
-    const pieces = [...this.#opening(stream), ...this.#questionPieces(prompt.stream.question(question, { turn: stream.turn, framesBefore: stream.framesInTurn }), { kind: 'question', ...origin }, stream.unshown)];
-    const mark = memory.mark(tokensOf(pieces, this.#encoder.tokenWidth) + maxTokens + prompt.stream.answerEnd.length);
+    const answerOrigin = { kind: 'answer', ...origin } as const;
+    const parts = prompt.stream.question(question, { turn: stream.turn, framesBefore: stream.framesInTurn });
+    const asked = (gap: number) => [...this.#opening(stream), ...questionPieces(parts, this.#encoder.newline, { kind: 'question', ...origin }, gap)];
+    const held = stream.stages.vision.heldBack(stream.unshown > 0 ? 'all' : 'held');
+    const room = tokensOf(asked(0), this.#encoder.tokenWidth) + maxTokens + prompt.stream.answerEnd.length;
+    let mark = memory.mark(room + (held?.places.length ?? 0));
     let kept = false;
     try {
-      const answerOrigin = { kind: 'answer', ...origin } as const;
+      const { shown, gap } = this.#beside(stream, held);
+      if (shown.length > 0) await this.#decoder.prefill(memory, shown, { logits: 'none', ...abort });
+      const shownMs = performance.now() - start;
+      const report = memory.report();
       const writing = generate(this.#decoder, memory, {
-        prompt: pieces,
+        prompt: asked(gap),
         origin: answerOrigin,
         decode: (ids) => prompt.decode(ids),
         maxTokens,
@@ -290,8 +300,12 @@ export class Engine implements AsyncDisposable {
       const totalMs = performance.now() - start;
       if (remember) {
         // The last token was chosen but never read; a stop token is also the first of what ends an answer.
-        const unread = finish === 'length' ? [ids.at(-1)!] : [];
-        await this.#decoder.prefill(memory, [{ kind: 'ids', ids: [...unread, ...prompt.stream.answerEnd], origin: answerOrigin }], { logits: 'none' });
+        const unread = [...(finish === 'length' ? [ids.at(-1)!] : []), ...prompt.stream.answerEnd];
+        if (shown.length > 0) {
+          memory.undo(mark);
+          mark = memory.mark(room);
+          await this.#decoder.prefill(memory, [...asked(stream.unshown), { kind: 'ids', ids: [...ids.slice(0, -1), ...unread], origin: answerOrigin }], { logits: 'none' });
+        } else await this.#decoder.prefill(memory, [{ kind: 'ids', ids: unread, origin: answerOrigin }], { logits: 'none' });
         memory.keep(mark);
         kept = true;
         Object.assign(stream, { turn: stream.turn + 1, framesInTurn: 0, unshown: 0, opened: true });
@@ -305,7 +319,8 @@ export class Engine implements AsyncDisposable {
         finish: finish === 'length' ? 'length' : 'stop',
         memory: report,
         slotsRead,
-        prefillMs,
+        shownTokens: shown.length > 0 ? held!.places.length : 0,
+        prefillMs: shownMs + prefillMs,
         firstTokenMs,
         decodeTokenMs: ids.length > 1 ? decodeMs / (ids.length - 1) : 0,
         totalMs,
@@ -314,6 +329,16 @@ export class Engine implements AsyncDisposable {
     } finally {
       if (!kept) memory.undo(mark);
     }
+  }
+
+  /** What vision held back, at the positions that were left free for it, and the gap behind it to where a question stands without it. */
+  #beside({ memory, unshown, shownFrame, turn, framesInTurn, timeSec }: Stream, held: Pick<SeenFrame, 'tokens' | 'places'> | undefined): { readonly shown: readonly Piece[]; readonly gap: number } {
+    const { after } = this.checkpoint.prompt.stream.frame({ turn, framesBefore: framesInTurn, timeSec });
+    // A frame that was not shown would have ended where the gap that it left does.
+    const place = unshown > 0 ? memory.position + unshown - after.length - this.#encoder.tokensPerFrame : frameStart(memory.store.head(0, 0), shownFrame);
+    if (!held || place === undefined) return { shown: [], gap: unshown };
+    const { pieces, end } = visualPieces(held, place - memory.position, { source: shownFrame, timeSec });
+    return { shown: pieces, gap: unshown - end };
   }
 
   memory(id: number): MemoryReport {
@@ -326,15 +351,17 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Saves a stream to a file, to be opened from it by this process or another. The next frame is then seen as the first one is, here and there: what the
-   * encoder and the gate keep of the last picture is not saved, and both go on alike.
+   * Saves a stream to a file, to be opened from it by this process or another. The next frame is then seen as the first one is, here and there: of what the
+   * encoder and the gate keep of the last picture only what a question is shown is saved, and both go on alike.
    */
   async save(id: number, file: string): Promise<void> {
     const stream = this.#stream(id);
-    const { turn, framesInTurn, frames, timeSec, unshown, opened, memory } = stream;
-    await saveSession(file, await this.#modelIdentity(), { turn, framesInTurn, frames, timeSec, unshown, opened }, memory);
+    const { turn, framesInTurn, frames, shownFrame, timeSec, unshown, opened, memory } = stream;
+    const { newest } = stream.stages.vision;
+    await saveSession(file, await this.#modelIdentity(), { place: { turn, framesInTurn, frames, shownFrame, timeSec, unshown, opened }, newest }, memory);
     stream.stages.relax();
     stream.stages = await stream.openStages();
+    stream.stages.vision.resume(newest);
   }
 
   /** Frees a stream. Closing twice is fine. */
@@ -362,33 +389,4 @@ export class Engine implements AsyncDisposable {
   #opening({ opened }: Stream): Piece[] {
     return opened ? [] : [{ kind: 'ids', ids: this.checkpoint.prompt.stream.opening, origin: { kind: 'opening', source: -1, timeSec: 0 } }];
   }
-
-  #questionPieces(parts: readonly PromptPart[], common: Piece['origin'], gap: number): Piece[] {
-    return parts.map((part, i): Piece => {
-      const origin = { ...common, ...(i === 0 && gap > 0 && { gap }) };
-      switch (part.kind) {
-        case 'text':
-          return { kind: 'ids', ids: part.ids, origin };
-        case 'newline':
-          if (!this.#encoder.newline) throw new ModelError('NO_NEWLINE', { what: 'the prompt wants a newline embedding that the checkpoint does not have' });
-          return { kind: 'embeddings', data: this.#encoder.newline, origin };
-        case 'frame':
-          throw new ModelError('FRAME_IN_QUESTION', { what: 'the prompt of a question holds a frame', expected: 'text alone: frames go in as they come' });
-        default:
-          return part satisfies never;
-      }
-    });
-  }
-}
-
-/** How the checkpoint wants its text written: by its `generation_config.json`, greedy unless that says to sample. */
-function checkpointSampling({ sample, temperature = 1, topP, topK, repetitionPenalty }: GenerationDefaults): SamplingOptions {
-  return {
-    ...(sample && { temperature, ...(topP !== undefined && { topP }), ...(topK !== undefined && { topK }) }),
-    ...(repetitionPenalty !== undefined && { repetitionPenalty }),
-  };
-}
-
-function tokensOf(pieces: readonly Piece[], width: number): number {
-  return pieces.reduce((sum, piece) => sum + (piece.kind === 'ids' ? piece.ids.length : piece.data.length / width), 0);
 }

@@ -9,6 +9,9 @@ export interface FrameText {
   readonly after: Int32Array;
 }
 
+type Visual = Pick<SeenFrame, 'tokens' | 'places' | 'counts'>;
+type Origin = Pick<TokenOrigin, 'source' | 'timeSec'>;
+
 /**
  * One piece for each run of neighbouring places. Tokens that vision left out leave gaps in the positions: the places of the others are known to the
  * model by nothing else. A frame without tokens is not shown, and leaves a gap as a whole: text around nothing says nothing, and would soon be most of
@@ -16,11 +19,21 @@ export interface FrameText {
  * @param tokensPerFrame visual tokens of a frame of which nothing is left out
  * @param of number and time of the frame, and the gap that frames before it left
  */
-export function framePieces({ tokens, places, counts }: Pick<SeenFrame, 'tokens' | 'places' | 'counts'>, { before, after }: FrameText, tokensPerFrame: number, { gap, ...of }: Pick<TokenOrigin, 'source' | 'timeSec' | 'gap'>): Piece[] {
-  if (places.length === 0) return [];
-  const pieces: Piece[] = [{ kind: 'ids', ids: before, origin: { ...of, kind: 'wrap', ...(gap && { gap }) } }];
+export function framePieces(visual: Visual, { before, after }: FrameText, tokensPerFrame: number, { gap, ...of }: Origin & Pick<TokenOrigin, 'gap'>): Piece[] {
+  if (visual.places.length === 0) return [];
+  const { pieces, end } = visualPieces(visual, 0, of);
+  return [{ kind: 'ids', ids: before, origin: { ...of, kind: 'wrap', ...(gap && { gap }) } }, ...pieces, { kind: 'ids', ids: after, origin: { ...of, kind: 'wrap', gap: tokensPerFrame - end } }];
+}
+
+/**
+ * Visual tokens alone, at their positions within a frame.
+ * @param start where the frame's first token stands, from the position of the next token on; below 0 for a frame that has gone in
+ * @returns also where the last of them ends, counted the same way
+ */
+export function visualPieces({ tokens, places, counts }: Visual, start: number, of: Origin): { readonly pieces: readonly Piece[]; readonly end: number } {
+  const pieces: Piece[] = [];
   const width = tokens.length / places.length;
-  let next = 0;
+  let end = 0;
   for (let from = 0; from < places.length; ) {
     let to = from + 1;
     while (to < places.length && places[to] === places[to - 1]! + 1) to++;
@@ -28,13 +41,12 @@ export function framePieces({ tokens, places, counts }: Pick<SeenFrame, 'tokens'
     pieces.push({
       kind: 'embeddings',
       data: tokens.subarray(from * width, to * width),
-      origin: { ...of, kind: 'visual', firstPlace, gap: firstPlace - next, ...(counts && { tokens: counts.subarray(from, to) }) },
+      origin: { ...of, kind: 'visual', firstPlace, gap: start + firstPlace - end, ...(counts && { tokens: counts.subarray(from, to) }) },
     });
-    next = places[to - 1]! + 1;
+    end = start + places[to - 1]! + 1;
     from = to;
   }
-  pieces.push({ kind: 'ids', ids: after, origin: { ...of, kind: 'wrap', gap: tokensPerFrame - next } });
-  return pieces;
+  return { pieces, end };
 }
 
 /** Positions that a frame takes, shown or not. */

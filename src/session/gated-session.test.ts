@@ -33,6 +33,14 @@ function* scene(count: number, appears: (frame: number) => boolean, fps = 2): Ge
   }
 }
 
+/** Two pictures that differ in a corner. */
+function* cornerChanges(): Generator<RawFrame> {
+  for (const [i, [frame]] of [[...scene(1, () => false)], [...scene(1, () => false)]].entries()) {
+    if (i > 0) for (let row = 0; row < 6; row++) frame!.rgb.fill(250, row * 64 * 3, (row * 64 + 8) * 3);
+    yield { ...frame!, timeSec: i / 2 };
+  }
+}
+
 async function watch(options: Partial<StreamOptions>) {
   const events: SessionEvent[] = [];
   const session = await openStream({ source: scene(12, (i) => i >= 6), sourceOptions: { fps: 2 }, model, memoryMiB: 8, onEvent: (event) => events.push(event), ...options });
@@ -60,6 +68,39 @@ describe('the default preset', () => {
     expect(summary).toMatchObject({ frames: 12, mediaSec: 5.5 });
     // The clock went on: the question is about the last frame.
     expect(await session.ask('What?', short)).toMatchObject({ frames: 12, timeSec: 5.5 });
+  });
+
+  it('shows a question the whole newest frame, and keeps no more of it for that', async () => {
+    const what = { gate: 'every-frame', vision: 'difference', memory: 'dense', memoryOptions: {} } as const;
+    const asked = async (heldBack: 'shown' | 'hidden') => {
+      await using watched = await watch({ ...what, visionOptions: { threshold: 0.04, heldBack, refreshFrames: 0, spread: 1 }, source: cornerChanges() });
+      await watched.session.ended;
+      const before = await watched.session.memory();
+      const first = await watched.session.ask('What?', short);
+      const again = await watched.session.ask('And now?', short);
+      return { before, first, again, after: await watched.session.memory(), newest: watched.frames().at(-1)! };
+    };
+    const [shown, hidden] = [await asked('shown'), await asked('hidden')];
+    const left = model.info.tokensPerFrame - shown.newest.visualTokens;
+    expect(left).toBeGreaterThan(0);
+    expect([shown.first.shownTokens, shown.again.shownTokens, hidden.first.shownTokens]).toEqual([left, left, 0]);
+    expect(shown.before).toEqual(hidden.before);
+    const heads = shown.before.slots / shown.before.longestHead;
+    expect(shown.first.memory.slots).toBe(shown.before.slots + left * heads);
+    expect(shown.first.slotsRead - hidden.first.slotsRead).toBe(left * heads);
+    // The dialogue alone is left of the question.
+    expect(shown.after.slots - hidden.after.slots).toBe((shown.first.tokens + shown.again.tokens - hidden.first.tokens - hidden.again.tokens) * heads);
+  });
+
+  it('shows a question a frame that was passed over, where it would have stood', async () => {
+    await using watched = await watch({ source: scene(7, () => false), memory: 'dense', memoryOptions: {} });
+    await watched.session.ended;
+    expect(watched.frames().at(-1)!.gate.path).toBe('skip');
+    const before = await watched.session.memory();
+    const [unkept, kept] = [await watched.session.ask('What?', { ...short, remember: false }), await watched.session.ask('What?', short)];
+    expect([unkept.shownTokens, kept.shownTokens]).toEqual([model.info.tokensPerFrame, model.info.tokensPerFrame]);
+    expect(kept.text).toBe(unkept.text);
+    expect(unkept.memory.tokensSeen).toBe(before.tokensSeen + model.info.tokensPerFrame);
   });
 
   it('shows what still stands again when the memory let it go', async () => {

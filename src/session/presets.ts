@@ -49,7 +49,7 @@ export const presets: Readonly<Record<'thalweg' | 'dense', Preset>> = {
     // Values at which nothing is lost on validation clips: docs/decisions/0006.
     stages: ({ adapter }) => ({
       gate: choice('difference', { threshold: 0.015 }),
-      vision: choice('difference', { threshold: 0.04 }),
+      vision: choice('difference', { threshold: 0.04, heldBack: 'shown' }),
       memory: choice(adapter?.kind ?? 'merge', { ...(!adapter && { threshold: 0.95 }), slotFormat: 'int8' }),
     }),
   },

@@ -11,6 +11,7 @@ import { readSaved, readSavedHeader, writeSaved } from '../memory/snapshot-file.
 import type { Memory } from '../memory/stage.ts';
 import { adapterBaseHash } from '../models/adapters.ts';
 import type { Checkpoint } from '../models/contract.ts';
+import type { NewestFrame } from '../vision/stage.ts';
 
 const headSchema = z.object({
   session: z.literal(1, 'a session that this version saved'),
@@ -19,13 +20,20 @@ const headSchema = z.object({
   /** Milliseconds since 1970. */
   savedAtMs: z.number(),
   /** As in the engine's stream. */
-  place: z.object({ turn: z.int(), framesInTurn: z.int(), frames: z.int(), timeSec: z.number(), unshown: z.number(), opened: z.boolean() }),
+  place: z.object({ turn: z.int(), framesInTurn: z.int(), frames: z.int(), timeSec: z.number(), unshown: z.number(), shownFrame: z.int().default(-1), opened: z.boolean() }),
 });
 
 /** What a saved session says of itself. */
 export type SavedHead = z.output<typeof headSchema>;
 /** Where a stream and its dialogue stand. */
 export type SavedPlace = SavedHead['place'];
+
+/** What else a session goes on with. Whatever it was saved with, the next frame is computed whole. */
+export interface SavedState {
+  readonly place: SavedPlace;
+  /** The frame seen last, where vision shows questions what it held back. */
+  readonly newest?: NewestFrame | undefined;
+}
 
 /** Memories of one model mean nothing to another. Hash of shapes, of the decoder's last norm for the training, and of the adapter's kind. */
 export async function modelIdentity(checkpoint: Checkpoint): Promise<string> {
@@ -45,9 +53,9 @@ export async function savedHead(file: string): Promise<SavedHead | undefined> {
 const staleMs = 3_600_000;
 
 /** @param model what `modelIdentity` gives. @throws UserError `SAVED_FILE` when the file cannot be written; what stood there before stays then */
-export async function saveSession(file: string, model: string, place: SavedPlace, memory: Memory): Promise<void> {
+export async function saveSession(file: string, model: string, { place, newest }: SavedState, memory: Memory): Promise<void> {
   const head: SavedHead = { session: 1, model, savedAtMs: Date.now(), place };
-  await writeSaved(file, { ...head, memory: memory.save() });
+  await writeSaved(file, { ...head, ...(newest && { newest }), memory: memory.save() });
   await removeParts(dirname(file), staleMs, basename(file));
 }
 
@@ -57,10 +65,10 @@ export async function saveSession(file: string, model: string, place: SavedPlace
  * @param empty a memory as it is asked for now: the saved one must be of its kind
  * @throws UserError `SAVED_FILE` for a file that is none or damaged, `SAVED_ELSEWHERE` for one of another model or memory
  */
-export async function readSession(file: string, model: { readonly identity: string; readonly folder: string }, empty: Memory): Promise<{ readonly place: SavedPlace; readonly memory: MemorySnapshot }> {
+export async function readSession(file: string, model: { readonly identity: string; readonly folder: string }, empty: Memory): Promise<SavedState & { readonly memory: MemorySnapshot }> {
   const saved = await readSaved(file);
   const { model: savedUnder, place } = checked(file, saved);
-  const { memory } = saved as { readonly memory: MemorySnapshot };
+  const { memory, newest } = saved as { readonly memory: MemorySnapshot; readonly newest?: NewestFrame };
   if (savedUnder !== model.identity) {
     throw new UserError('SAVED_ELSEWHERE', { what: `${file} was saved under another model`, got: model.folder, expected: 'the model and the adapter that it was saved under', todo: 'open that model, or name another file for this one' });
   }
@@ -70,7 +78,7 @@ export async function readSession(file: string, model: { readonly identity: stri
     const text = ({ method, options, format }: typeof was) => `${method} ${JSON.stringify({ ...options, slotFormat: format })}`;
     throw new UserError('SAVED_ELSEWHERE', { what: `${file} was saved under another memory method`, got: text(is), expected: text(was), todo: 'give the same method and options, or name another file' });
   }
-  return { place, memory };
+  return { place, memory, newest };
 }
 
 function checked(file: string, saved: unknown): SavedHead {

@@ -44,6 +44,8 @@ export interface TokenView {
 export interface VisionMethodStream {
   /** A picture that moved as a whole, by up to so many pixels of the encoder either way, is moved back before it is compared and encoded. Default 0. */
   readonly steadyPx?: number;
+  /** Whether a question is shown the tokens of the newest frame that did not go on: what stands is then seen to be there now. Default no. */
+  readonly showsHeldBack?: boolean;
   /** int32 [R], rising: the patches to recompute. Nothing: all. */
   patches?(view: PatchView): Int32Array | undefined;
   /** Which of the rows that enter a layer go on, by how far they moved inside the encoder; see `RowGate`. A first frame is computed whole. */

@@ -66,6 +66,24 @@ test.each(['difference', 'motion-compensated', 'budget'])('%s: a still frame cos
   expect([...(await stream.see(frame, 3)).recomputed]).toEqual([patch]);
 });
 
+test('a question is shown what the newest frame held back, or all of a frame that was passed over', async () => {
+  const stream = open('difference', { ...still, heldBack: 'shown' });
+  const [frame, patch] = [picture(), 5];
+  const first = (await stream.see(frame, 0)).tokens.slice();
+  expect(stream.heldBack('held')).toBeUndefined();
+  await stream.see(changed(frame, patch), 1);
+  const held = stream.heldBack('held')!;
+  expect([...held.places]).toEqual(allTokens().filter((token) => token !== tokenOf(patch)));
+  held.places.forEach((place, i) => expect(held.tokens.slice(i * encoder.tokenWidth, (i + 1) * encoder.tokenWidth)).toEqual(first.slice(place * encoder.tokenWidth, (place + 1) * encoder.tokenWidth)));
+  expect([...stream.heldBack('all')!.places]).toEqual(allTokens());
+  stream.restart();
+  expect(stream.heldBack('all')).toBeUndefined();
+  const hidden = open('difference', still);
+  await hidden.see(frame, 0);
+  await hidden.see(frame, 1);
+  expect(hidden.heldBack('held')).toBeUndefined();
+});
+
 test('what the memory lost is shown again with the next frame, once', async () => {
   const stream = open('difference', still);
   const frame = picture();

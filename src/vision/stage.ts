@@ -40,6 +40,14 @@ export interface SeeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The frame seen last, for methods that show questions what it held back. */
+export interface NewestFrame {
+  /** float32 [tokens, tokenWidth] */
+  readonly tokens: Float32Array;
+  /** int32: places of the tokens that did not go on. */
+  readonly held: Int32Array;
+}
+
 /** One stream's way through the encoder. */
 export class VisionStream {
   readonly #encoder: VisionEncoder;
@@ -54,6 +62,7 @@ export class VisionStream {
   readonly #age: Int32Array;
   readonly #rowBytes: number;
   readonly #patchPx: number;
+  #newest: NewestFrame | undefined;
   /** Places that the memory no longer holds. */
   readonly #lost = new Set<number>();
 
@@ -104,15 +113,43 @@ export class VisionStream {
     const seen = { recomputed, patchLayers, selectMs };
     const plan = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, tokens, first, ...(view.difference && { difference: view.difference }) });
     const to = plan && this.#withLost(plan);
-    if (!to) return { tokens, places: this.#state.allRows.subarray(0, layout.count), ...seen };
+    const all = this.#state.allRows.subarray(0, layout.count);
+    if (this.#method.showsHeldBack) this.#newest = { tokens, held: all.filter((token) => to?.[token] === -1) };
+    if (!to) return { tokens, places: all, ...seen };
     const standing = this.#runLengths && { standing: this.#state.allRows.filter((token) => to[token] === -1) };
     return { ...gathered(tokens, to, layout.count, tokenWidth), ...standing, ...seen };
+  }
+
+  /** Valid until the next frame. */
+  get newest(): NewestFrame | undefined {
+    return this.#newest;
+  }
+
+  /** Goes on from a stream that was saved: what that one held back last. */
+  resume(newest: NewestFrame | undefined): void {
+    this.#newest = newest;
   }
 
   /** Forgets the last frame, for one that went no further: the next is computed whole. */
   restart(): void {
     this.#state.valid = false;
+    this.#newest = undefined;
     this.#lost.clear();
+  }
+
+  /**
+   * What a question is shown beside the memory, for methods that want it so: of the frame seen last the tokens that did not go on, or all of them.
+   * Nothing where there are none. Valid until the next frame.
+   */
+  heldBack(which: 'held' | 'all'): Pick<SeenFrame, 'tokens' | 'places'> | undefined {
+    if (!this.#newest) return undefined;
+    const { tokens, held } = this.#newest;
+    const { layout: { count }, tokenWidth } = this.#encoder;
+    if (which === 'all') return { tokens, places: this.#state.allRows.subarray(0, count) };
+    if (held.length === 0) return undefined;
+    const shown = new Float32Array(held.length * tokenWidth);
+    held.forEach((token, i) => shown.set(tokens.subarray(token * tokenWidth, (token + 1) * tokenWidth), i * tokenWidth));
+    return { tokens: shown, places: held };
   }
 
   /** Places whose tokens the memory let go although they stand: the next frame shows them again. */

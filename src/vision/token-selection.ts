@@ -1,6 +1,6 @@
 // Which visual tokens carry something new: what the selecting vision methods share.
 import { z } from 'zod';
-import type { TokenView, VisionContext } from './method.ts';
+import type { VisionContext, VisionMethodStream } from './method.ts';
 
 /** Options of every method that leaves out visual tokens that say nothing new. */
 export const tokenOptions = {
@@ -8,31 +8,34 @@ export const tokenOptions = {
   tokens: z.enum(['new', 'all']).default('new'),
   /** 1 − cosine to the last token that went on from the same place, at which a recomputed token is new. 0: every recomputed token is. */
   tokenThreshold: z.number().min(0).max(2).default(0.01),
+  /** `shown`: a question also sees what the newest frame held back, and the memory forgets it again with the answer; `hidden`: only what went on. */
+  heldBack: z.enum(['shown', 'hidden']).default('hidden'),
 };
 
 export type TokenOptions = z.output<z.ZodObject<typeof tokenOptions>>;
 
-/** One stream's plans: see `VisionMethodStream.tokens`. */
-export function createTokenSelector({ tokens: which, tokenThreshold }: TokenOptions, { layout }: Pick<VisionContext, 'layout'>): (view: TokenView) => Int32Array | undefined {
+/** One stream's selection of tokens. */
+export function selectTokens({ tokens: which, tokenThreshold, heldBack }: TokenOptions, { layout }: Pick<VisionContext, 'layout'>): Pick<VisionMethodStream, 'tokens' | 'showsHeldBack'> {
+  if (which === 'all') return {};
   const { count } = layout;
   /** float32 [tokens, width]: what last went on from each place. */
   let shown = new Float32Array();
-  return ({ tokens, changed, first }) => {
-    if (which === 'all') return undefined;
+  const plan: VisionMethodStream['tokens'] = ({ tokens, changed, first }) => {
     const width = tokens.length / count;
     if (first || shown.length === 0) {
       shown = tokens.slice();
       return undefined;
     }
-    const plan = new Int32Array(count).fill(-1);
+    const to = new Int32Array(count).fill(-1);
     let kept = 0;
     for (const token of changed) {
       if (distance(tokens, shown, token * width, width) < tokenThreshold) continue;
-      plan[token] = kept++;
+      to[token] = kept++;
       shown.set(tokens.subarray(token * width, (token + 1) * width), token * width);
     }
-    return kept === count ? undefined : plan;
+    return kept === count ? undefined : to;
   };
+  return { tokens: plan, showsHeldBack: heldBack === 'shown' };
 }
 
 /** 1 − cosine of one row of two matrices. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { defineVisionMethod } from '../method.ts';
 import { createPatchSelector, patchesOfShare, selectionOptions } from '../patch-selection.ts';
-import { createTokenSelector, tokenOptions } from '../token-selection.ts';
+import { selectTokens, tokenOptions } from '../token-selection.ts';
 
 const options = z.strictObject({
   ...selectionOptions,
@@ -41,7 +41,7 @@ export default defineVisionMethod({
         for (const patch of taken) waited[patch] = 0;
         return selector.withRefresh({ ...selection, changedCount: taken.length }, view, limit);
       },
-      tokens: createTokenSelector(given, context),
+      ...selectTokens(given, context),
     };
   },
 });

@@ -1,7 +1,7 @@
 // eventful: patches whose features moved away from a reference inside the encoder are computed on, layer by layer.
 import { z } from 'zod';
 import { defineVisionMethod } from '../method.ts';
-import { createTokenSelector, tokenOptions } from '../token-selection.ts';
+import { selectTokens, tokenOptions } from '../token-selection.ts';
 
 const options = z.strictObject({
   ...tokenOptions,
@@ -24,7 +24,7 @@ export default defineVisionMethod({
     if (threshold === 0) return {};
     return {
       gate: (_layer, rows, distance) => Int32Array.from(rows.keys()).filter((row) => distance[row]! >= threshold),
-      tokens: createTokenSelector(given, context),
+      ...selectTokens(given, context),
     };
   },
 });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { defineVisionMethod } from '../method.ts';
 import { createPatchSelector, selectionOptions } from '../patch-selection.ts';
-import { createTokenSelector, tokenOptions } from '../token-selection.ts';
+import { selectTokens, tokenOptions } from '../token-selection.ts';
 
 const options = z.strictObject({
   ...selectionOptions,
@@ -27,7 +27,7 @@ export default defineVisionMethod({
     return {
       steadyPx: given.reachPx,
       patches: (view) => selector.patches(view),
-      tokens: createTokenSelector(given, context),
+      ...selectTokens(given, context),
     };
   },
 });

@@ -4,7 +4,7 @@ import { featuresOfPatches, normalise, patchFeatureNames } from '../../gate/feat
 import { product } from '../../gate/noisy-top-k.ts';
 import { builtInRouterWeights } from '../../gate/router-weights.ts';
 import { defineVisionMethod } from '../method.ts';
-import { createTokenSelector, tokenOptions } from '../token-selection.ts';
+import { selectTokens, tokenOptions } from '../token-selection.ts';
 
 const options = z.strictObject({
   ...tokenOptions,
@@ -39,7 +39,7 @@ export default defineVisionMethod({
           return logits[0]! - price > logits[1]!;
         });
       },
-      tokens: createTokenSelector(given, context),
+      ...selectTokens(given, context),
     };
   },
 });
