@@ -8,7 +8,7 @@ const lanes = 8;
 const lanePx = 3;
 const rowPx = lanes * lanePx + 6;
 const plotPx = 900;
-const left = 190;
+const left = 230;
 const top = 46;
 
 const round = (value: number): number => Math.round(value * 10) / 10;
