@@ -12,6 +12,12 @@ interface StepOutputs {
   readonly value: Tensor;
 }
 
+/** Rows of those that are computed: from one up to another, which is not among them. */
+export interface RowBlock {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Keys and values of one layer, as the attention takes them. */
 interface LayerCache {
   readonly keys: Tensor;
@@ -90,16 +96,29 @@ export class VisionState {
     return this.#patches.subarray(0, count * this.#patchLength);
   }
 
-  /** Where step `step` writes. A whole frame's keys and values go straight into the caches, by rows. */
-  into(step: number, count: number, whole: boolean): StepOutputs {
+  /** What step `step` wrote for those rows and attention made of it, for the next step. */
+  from(step: number, block: RowBlock): { readonly incoming: Tensor; readonly mixed: Tensor } {
+    const width = this.#width;
+    const mixed = this.#mixed.subarray(block.from * width, block.to * width);
+    return { incoming: matrixOf(this.#residual[step & 1]!, block, width), mixed: new Tensor('float32', mixed, [1, block.to - block.from, width]) };
+  }
+
+  /** Where step `step` writes those rows. A whole frame's keys and values go straight into the caches, by rows. */
+  into(step: number, block: RowBlock, whole: boolean): StepOutputs {
     const { keys, values } = this.#rowCaches[step]!;
-    const matrix = (array: Float32Array) => new Tensor('float32', array.subarray(0, count * this.#width), [count, this.#width]);
+    const matrix = (array: Float32Array) => matrixOf(array, block, this.#width);
     return {
+      // Residual and query alternate between two buffers: a step reads one and writes the other.
       residual: matrix(this.#residual[step & 1]!),
       query: matrix(this.#query[step & 1]!),
       key: matrix(whole ? (keys.data as Float32Array) : this.#key),
       value: matrix(whole ? (values.data as Float32Array) : this.#value),
     };
+  }
+
+  /** Queries that step `step` wrote: float32 [1, R, E]. */
+  queries(step: number, count: number): Tensor {
+    return new Tensor('float32', this.#query[step & 1]!.subarray(0, count * this.#width), [1, count, this.#width]);
   }
 
   /** Readies the caches for a whole frame, by rows, or for some rows, by heads. */
@@ -120,9 +139,8 @@ export class VisionState {
     return new Tensor('float32', this.#mixed.subarray(0, count * this.#width), [1, count, this.#width]);
   }
 
-  encodedInto(count: number, whole: boolean): Tensor {
-    const array = whole ? this.encoded : this.#key;
-    return new Tensor('float32', array.subarray(0, count * this.#width), [count, this.#width]);
+  encodedInto(block: RowBlock, whole: boolean): Tensor {
+    return matrixOf(whole ? this.encoded : this.#key, block, this.#width);
   }
 
   /** Moves new keys and values of a layer to their rows in its caches, by heads. */
@@ -206,6 +224,11 @@ export class VisionState {
       }
     }
   }
+}
+
+/** float32 [R, width]: a block of rows, in place. */
+export function matrixOf(array: Float32Array, { from, to }: RowBlock, width: number): Tensor {
+  return new Tensor('float32', array.subarray(from * width, to * width), [to - from, width]);
 }
 
 /** Copies row i of `from` to row `rows[i]` of `to`. */

@@ -58,6 +58,18 @@ describe.each(['smolvlm-tiny', 'llava-onevision-tiny'] as const)('%s', (name) =>
     expect([...changed]).toEqual(differs);
   });
 
+  test('blocks of rows make no difference, for whole frames and for some rows', async () => {
+    await using blocks = await openTinyEncoder(name, { blockRows: 5 });
+    const [whole, cut] = [encoder.open(), blocks.encoder.open()];
+    const [first, second, rows] = [picture(), picture(), someRows(encoder.patches - 2)];
+    for (const [pixels, options] of [[first, {}], [second, { rows }]] as const) {
+      const expected = await encoder.encode(whole, pixels, options);
+      const got = await blocks.encoder.encode(cut, pixels, options);
+      expect(distance(got.encoded, expected.encoded)).toBeLessThan(1e-4);
+      expect(distance(got.tokens, expected.tokens)).toBeLessThan(1e-4);
+    }
+  });
+
   test('streams do not see each other', async () => {
     const [one, two] = [encoder.open(), encoder.open()];
     const [left, right] = [picture(), picture()];

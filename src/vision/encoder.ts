@@ -6,7 +6,7 @@ import { readFloat32 } from '../models/packed/read-tensor.ts';
 import type { OnnxModel } from '../runtime/onnx.ts';
 import { openOnnx, Tensor } from '../runtime/onnx.ts';
 import { attentionGraph, encoderGraph } from './encoder-graphs.ts';
-import { VisionState } from './encoder-state.ts';
+import { matrixOf, type RowBlock, VisionState } from './encoder-state.ts';
 import { openProjector } from './project.ts';
 import type { TokenLayout } from './projector.ts';
 import { tokenLayout } from './projector.ts';
@@ -20,6 +20,11 @@ export interface VisionModel {
 export interface VisionEncoderOptions {
   /** Threads inside one operator. */
   readonly threads: number;
+  /**
+   * Rows that a layer computes at once, at most. Between its operators stand several matrices as wide as its perceptron: of all 1,024 rows
+   * of SmolVLM 12 MB each. Fewer rows at once take less memory, but threads wait for each other at every operator. Default 192.
+   */
+  readonly blockRows?: number;
 }
 
 /**
@@ -79,8 +84,15 @@ export interface VisionEncoder extends AsyncDisposable {
   encode(state: VisionState, patches: PatchSource, options?: EncodeOptions): Promise<EncodedFrame>;
 }
 
+/** Blocks of nearly the same size, none larger than `most`. */
+function blocksOf(count: number, most: number): RowBlock[] {
+  const blocks = Math.ceil(count / most);
+  const end = (block: number) => Math.round((block * count) / blocks);
+  return Array.from({ length: blocks }, (_, block) => ({ from: end(block), to: end(block + 1) }));
+}
+
 /** Opens the encoder; weights are read or mapped now, and nothing is computed. */
-export async function openVisionEncoder({ spec, projector }: VisionModel, packed: PackedVision, { threads }: VisionEncoderOptions): Promise<VisionEncoder> {
+export async function openVisionEncoder({ spec, projector }: VisionModel, packed: PackedVision, { threads, blockRows = 192 }: VisionEncoderOptions): Promise<VisionEncoder> {
   const layout = tokenLayout(spec, projector);
   const all = spec.columns * spec.rows;
   const patchLength = 3 * spec.patchPx ** 2;
@@ -106,11 +118,13 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
     let patchLayers = 0;
     const whole = rows.length === all && (!gate || !hasFrame);
     state.arrange(whole);
-    let feeds: Record<string, Tensor> = { patches: new Tensor('float32', pixelsOf(state, source, rows), [rows.length, patchLength]), rows: new Tensor('int32', rows, [rows.length]) };
+    const pixels = pixelsOf(state, source, rows);
     for (let step = 0; step < spec.layers; step++) {
       signal?.throwIfAborted();
-      // Residual and query alternate between two buffers: a step reads one and writes the other.
-      await steps[step]!.run(feeds, { ...state.into(step, rows.length, whole) });
+      for (const block of blocksOf(rows.length, blockRows)) {
+        const feeds = step === 0 ? { patches: matrixOf(pixels, block, patchLength), rows: new Tensor('int32', rows.subarray(block.from, block.to), [block.to - block.from]) } : state.from(step - 1, block);
+        await steps[step]!.run(feeds, { ...state.into(step, block, whole) });
+      }
       if (!whole) state.scatterLayer(step, rows);
       if (gate) {
         const kept = whole ? undefined : gate(step, rows, state.distances(step, rows));
@@ -122,14 +136,10 @@ export async function openVisionEncoder({ spec, projector }: VisionModel, packed
         state.refer(step, rows);
       }
       patchLayers += rows.length;
-      const { residual, query } = state.into(step, rows.length, whole);
-      const queries = new Tensor('float32', query.data as Float32Array, [1, rows.length, spec.width]);
-      const mixed = state.mixedInto(rows.length);
-      await attention[whole ? 'rows' : 'heads'].run({ queries, ...state.cache(step) }, { mixed });
-      feeds = { incoming: residual, mixed };
+      await attention[whole ? 'rows' : 'heads'].run({ queries: state.queries(step, rows.length), ...state.cache(step) }, { mixed: state.mixedInto(rows.length) });
     }
     signal?.throwIfAborted();
-    await steps[spec.layers]!.run(feeds, { encoded: state.encodedInto(rows.length, whole) });
+    for (const block of blocksOf(rows.length, blockRows)) await steps[spec.layers]!.run(state.from(spec.layers - 1, block), { encoded: state.encodedInto(block, whole) });
     if (!whole) state.scatterEncoded(rows);
     return { rows, patchLayers };
   }

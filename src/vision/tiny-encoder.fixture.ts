@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openCheckpoint } from '../models/checkpoint.ts';
 import type { ImageSpec, VisionSpec } from '../models/contract.ts';
 import { openWeights } from '../models/packed/open.ts';
-import { openVisionEncoder, type VisionEncoder } from './encoder.ts';
+import { openVisionEncoder, type VisionEncoder, type VisionEncoderOptions } from './encoder.ts';
 
 export interface TinyEncoder extends AsyncDisposable {
   readonly encoder: VisionEncoder;
@@ -14,13 +14,13 @@ export interface TinyEncoder extends AsyncDisposable {
 }
 
 /** Weights are packed into a temporary folder, which goes with the encoder. */
-export async function openTinyEncoder(name: 'smolvlm-tiny' | 'llava-onevision-tiny'): Promise<TinyEncoder> {
+export async function openTinyEncoder(name: 'smolvlm-tiny' | 'llava-onevision-tiny', options: Partial<VisionEncoderOptions> = {}): Promise<TinyEncoder> {
   await using resources = new AsyncDisposableStack();
   const cache = resources.adopt(await mkdtemp(join(tmpdir(), 'thalweg-encoder-')), (folder) => rm(folder, { recursive: true }));
   const checkpoint = await openCheckpoint(join(import.meta.dirname, '../../test/goldens/checkpoints', name));
   const weights = resources.use(await openWeights(checkpoint, 'float32', cache));
   const { spec, projector, image } = checkpoint.vision!;
-  const encoder = resources.use(await openVisionEncoder({ spec, projector }, weights.vision!, { threads: 1 }));
+  const encoder = resources.use(await openVisionEncoder({ spec, projector }, weights.vision!, { threads: 1, ...options }));
   const opened = resources.move();
   return { encoder, image, spec, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
