@@ -27,11 +27,18 @@ interface Ratios {
   readonly frame: Compared & { readonly outsideRatio: number };
 }
 
-interface MemoryUse {
+interface PhaseMemory {
+  readonly phase: string;
   readonly peakBytes: number;
+  /** Caches that lived in that phase, as encoder and memory state them. */
+  readonly cacheBytes: number;
+}
+
+/** Peak and caches of the phase that has the most memory without caches. */
+interface MemoryUse extends PhaseMemory {
+  readonly phases: readonly PhaseMemory[];
   readonly baseBytes: number;
   readonly packedBytes: number;
-  readonly cacheBytes: number;
 }
 
 interface Measured extends Ratios {
@@ -96,6 +103,7 @@ function table(all: readonly Measured[], machine: string): string {
   );
   return [
     `${machine}; random weights of the published sizes. Load of the machine when each began: ${all.map(({ loadAverage }) => loadAverage.toFixed(1)).join(', ')}.`,
+    'Peak memory is of the whole process, less the caches of encoder and memory that lived then; of opening, a frame, the prefill and an answer, the one where most is left.',
     '',
     '| model | encoder, of bare kernels | 512-token prefill, of bare kernels | decode, of one bare pass | dense frame, and times bare kernels | outside ONNX Runtime, frame | outside, decoded token | opens in | peak memory without caches, of packed weights |',
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
