@@ -41,7 +41,7 @@ test('the picture has a line for each slot, as long as what it covers', async ()
   expect(svg).toContain('3 slots for 6 tokens');
   expect(svg).toContain('layer 0 head 0: 3 slots, 2.0 tokens each');
   // 900 pixels for five seconds.
-  expect(svg).toContain('M190 48h360M730 51h180M1090 54h1');
+  expect(svg).toContain('M230 48h360M770 51h180M1130 54h1');
 });
 
 test('an empty memory has a picture too', async () => {
