@@ -20,7 +20,8 @@ const [mode, folder, precision, cache, threadCount, roundCount] = process.argv.s
 const [threads, rounds] = [Number(threadCount), Number(roundCount)];
 const prefillTokens = 512;
 
-interface Phase {
+/** Memory of the process in a part of the run. */
+export interface Phase {
   readonly phase: string;
   readonly peakBytes: number;
   /** Caches that lived at its end: encoder and memory, as they state them. */

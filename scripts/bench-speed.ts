@@ -13,6 +13,7 @@ import { openWeights } from '../src/models/packed/open.ts';
 import { cachedRandomCheckpoint } from '../src/models/random-checkpoint.ts';
 import { checkpointSizes } from '../src/models/sizes.ts';
 import type { CheckpointSizeName } from '../src/models/sizes.ts';
+import type { Phase } from './bench-speed-run.ts';
 
 interface Compared {
   readonly ms: number;
@@ -27,16 +28,9 @@ interface Ratios {
   readonly frame: Compared & { readonly outsideRatio: number };
 }
 
-interface PhaseMemory {
-  readonly phase: string;
-  readonly peakBytes: number;
-  /** Caches that lived in that phase, as encoder and memory state them. */
-  readonly cacheBytes: number;
-}
-
 /** Peak and caches of the phase that has the most memory without caches. */
-interface MemoryUse extends PhaseMemory {
-  readonly phases: readonly PhaseMemory[];
+interface MemoryUse extends Phase {
+  readonly phases: readonly Phase[];
   readonly baseBytes: number;
   readonly packedBytes: number;
 }

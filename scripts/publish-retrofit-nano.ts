@@ -1,32 +1,42 @@
 // Puts the memory adapters that come with the built-in model under docs/results/: what training measured, how each shared its ratio out, and what the slots
 // of one of them cover in time at the end of a clip. Usage: node scripts/publish-retrofit-nano.ts
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { builtInFolder, createRenderer, createWorld, openModel, openStream } from '../src/index.ts';
 import { slotMapSvg } from '../src/memory/slot-map.ts';
-import { adapterConfigName, adaptersFolder, listAdapters } from '../src/models/adapters.ts';
+import { listAdapters, withAdapter } from '../src/models/adapters.ts';
 import { openCheckpoint } from '../src/models/checkpoint.ts';
 import { heatmapSvg } from '../src/train/retrofit-heatmap.ts';
 import { writeRecord } from './record.ts';
 
+/** What `retrofit` notes in an adapter. */
 interface Trained {
+  readonly steps: number;
+  readonly kl: number;
+  readonly loss: number;
+  readonly teacherLoss: number;
   readonly ratio: number;
-  readonly trained: { readonly steps: number; readonly kl: number; readonly loss: number; readonly teacherLoss: number; readonly ratio: number; readonly ratios: readonly (readonly number[])[] };
+  readonly ratios: readonly (readonly number[])[];
 }
 
 const results = fileURLToPath(new URL('../docs/results', import.meta.url));
 const picture = (name: string) => `retrofit-nano-${name}.svg`;
 
-const names = (await listAdapters(await openCheckpoint(builtInFolder()))).map(({ name }) => name);
-const adapters = await Promise.all(names.map(async (name) => ({ name, ...(JSON.parse(await readFile(join(builtInFolder(), adaptersFolder, name, adapterConfigName), 'utf8')) as Trained) })));
+const checkpoint = await openCheckpoint(builtInFolder());
+const adapters = await Promise.all(
+  (await listAdapters(checkpoint)).map(async ({ name }) => {
+    const { ratio, trained } = (await withAdapter(checkpoint, name)).adapter!;
+    return { name, ratio, trained: trained as unknown as Trained };
+  }),
+);
 adapters.sort((a, b) => a.ratio - b.ratio);
 for (const { name, trained } of adapters) await writeFile(join(results, picture(name)), heatmapSvg(trained.ratios, { title: `${name}: tokens for each slot`, rowName: 'layer', columnName: 'head' }));
 const mapped = adapters[Math.floor(adapters.length / 2)]!.name;
 await writeFile(join(results, picture(`${mapped}-slots`)), await slotMap(mapped));
 
 const table = [
-  'Trained on clips of the synthetic world, to answer as the model without them does; measured on clips that training never saw, with decisions as inference makes them. Nats a token of the answers.',
+  'Trained on 480 clips of the synthetic world, to answer as the model without them does (`thalweg retrofit --ratio … --steps … --samples 480`); measured on clips that training never saw, with decisions as inference makes them. Nats a token of the answers.',
   '',
   '| adapter | steps | tokens for each slot | KL to the model without | loss | loss without |',
   '| --- | --- | --- | --- | --- | --- |',

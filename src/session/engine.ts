@@ -333,10 +333,12 @@ export class Engine implements AsyncDisposable {
 
   /** What vision held back, at the positions that were left free for it, and the gap behind it to where a question stands without it. */
   #beside({ memory, unshown, shownFrame, turn, framesInTurn, timeSec }: Stream, held: Pick<SeenFrame, 'tokens' | 'places'> | undefined): { readonly shown: readonly Piece[]; readonly gap: number } {
+    const nothing = { shown: [], gap: unshown };
+    if (!held) return nothing;
     const { after } = this.checkpoint.prompt.stream.frame({ turn, framesBefore: framesInTurn, timeSec });
     // A frame that was not shown would have ended where the gap that it left does.
     const place = unshown > 0 ? memory.position + unshown - after.length - this.#encoder.tokensPerFrame : frameStart(memory.store.head(0, 0), shownFrame);
-    if (!held || place === undefined) return { shown: [], gap: unshown };
+    if (place === undefined) return nothing;
     const { pieces, end } = visualPieces(held, place - memory.position, { source: shownFrame, timeSec });
     return { shown: pieces, gap: unshown - end };
   }

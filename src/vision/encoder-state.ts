@@ -98,9 +98,7 @@ export class VisionState {
 
   /** What step `step` wrote for those rows and attention made of it, for the next step. */
   from(step: number, block: RowBlock): { readonly incoming: Tensor; readonly mixed: Tensor } {
-    const width = this.#width;
-    const mixed = this.#mixed.subarray(block.from * width, block.to * width);
-    return { incoming: matrixOf(this.#residual[step & 1]!, block, width), mixed: new Tensor('float32', mixed, [1, block.to - block.from, width]) };
+    return { incoming: matrixOf(this.#residual[step & 1]!, block, this.#width), mixed: batchOf(this.#mixed, block, this.#width) };
   }
 
   /** Where step `step` writes those rows. A whole frame's keys and values go straight into the caches, by rows. */
@@ -118,7 +116,7 @@ export class VisionState {
 
   /** Queries that step `step` wrote: float32 [1, R, E]. */
   queries(step: number, count: number): Tensor {
-    return new Tensor('float32', this.#query[step & 1]!.subarray(0, count * this.#width), [1, count, this.#width]);
+    return batchOf(this.#query[step & 1]!, { from: 0, to: count }, this.#width);
   }
 
   /** Readies the caches for a whole frame, by rows, or for some rows, by heads. */
@@ -136,7 +134,7 @@ export class VisionState {
   }
 
   mixedInto(count: number): Tensor {
-    return new Tensor('float32', this.#mixed.subarray(0, count * this.#width), [1, count, this.#width]);
+    return batchOf(this.#mixed, { from: 0, to: count }, this.#width);
   }
 
   encodedInto(block: RowBlock, whole: boolean): Tensor {
@@ -229,6 +227,11 @@ export class VisionState {
 /** float32 [R, width]: a block of rows, in place. */
 export function matrixOf(array: Float32Array, { from, to }: RowBlock, width: number): Tensor {
   return new Tensor('float32', array.subarray(from * width, to * width), [to - from, width]);
+}
+
+/** float32 [1, R, width]: the same, as attention takes and gives it. */
+function batchOf(array: Float32Array, { from, to }: RowBlock, width: number): Tensor {
+  return new Tensor('float32', array.subarray(from * width, to * width), [1, to - from, width]);
 }
 
 /** Copies row i of `from` to row `rows[i]` of `to`. */
