@@ -1,22 +1,22 @@
 // What is added to attention scores: the causal mask among a chunk's own tokens, and what merged slots ask for.
 import type { Look } from '../memory/contract.ts';
 import type { DecoderSpec } from '../models/contract.ts';
-import { Tensor } from '../runtime/onnx.ts';
+import { binding, type Binding } from '../runtime/onnx.ts';
 
 interface Mask {
   /** Length that `own` is made for; −1 for none. */
   slots: number;
   data: Float32Array;
-  own: Tensor | undefined;
+  own: Binding | undefined;
   /** Length and tensor that the head was given last. */
   usedSlots: number;
-  used: Tensor | undefined;
+  used: Binding | undefined;
 }
 
 /** Makes the score biases of one decoder's chunks, one matrix for each length that the heads of a layer have. */
 export class AttentionBias {
   readonly #group: number;
-  readonly #nothing = new Tensor('float32', new Float32Array(1), [1, 1]);
+  readonly #nothing = binding(new Float32Array(1), [1, 1]);
   readonly #masks: readonly Mask[];
   #count = 0;
 
@@ -35,7 +35,7 @@ export class AttentionBias {
    * Bias of a head: float32 [T · Q/H, slots] or [1, slots], or a zero that stretches over all. Heads of a layer are asked for in order.
    * @param look what the queries see; the chunk's own tokens come last
    */
-  of(kvHead: number, { slots: { length }, slotBias, merge, until }: Look): Tensor {
+  of(kvHead: number, { slots: { length }, slotBias, merge, until }: Look): Binding {
     const mask = this.#masks[kvHead]!;
     if (slotBias || merge || until) {
       this.#build(mask, length, slotBias, merge, until);
@@ -70,6 +70,6 @@ export class AttentionBias {
       }
     }
     mask.slots = slots;
-    mask.own = new Tensor('float32', data.subarray(0, rows * slots), [rows, slots]);
+    mask.own = binding(data.subarray(0, rows * slots), [rows, slots]);
   }
 }

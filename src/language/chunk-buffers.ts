@@ -2,25 +2,25 @@
 import type { LayerChunk } from '../memory/contract.ts';
 import type { DecoderSpec } from '../models/contract.ts';
 import type { PackedDecisions } from '../models/packed/contract.ts';
-import { Tensor } from '../runtime/onnx.ts';
+import { binding, type Binding } from '../runtime/onnx.ts';
 import type { ExtraOutputs } from './layer-graph.ts';
 
 /** Tensors for chunks of one size. Graph i reads `hidden(i)` and `queries(i)` and writes `hidden(i + 1)` and `queries(i + 1)`. */
 export interface ChunkTensors {
-  hidden(index: number): Tensor;
-  queries(index: number): Tensor;
+  hidden(index: number): Binding;
+  queries(index: number): Binding;
   /** float32 [T · Q/H, D]: the part of `queries(index)` that one KV head answers. */
-  headQueries(index: number, kvHead: number): Tensor;
+  headQueries(index: number, kvHead: number): Binding;
   /** float32 [1, H, T · Q/H, D]: all queries, those of a KV head together. */
-  readonly groupedQueries: Tensor;
-  readonly keys: Tensor;
-  readonly values: Tensor;
-  readonly rawKeys: Tensor | undefined;
+  readonly groupedQueries: Binding;
+  readonly keys: Binding;
+  readonly values: Binding;
+  readonly rawKeys: Binding | undefined;
   /** float32 [T, H] each, of a model with a memory adapter; importances with one of DMC. */
-  readonly decisions: Tensor | undefined;
-  readonly importances: Tensor | undefined;
-  readonly cos: Tensor;
-  readonly sin: Tensor;
+  readonly decisions: Binding | undefined;
+  readonly importances: Binding | undefined;
+  readonly cos: Binding;
+  readonly sin: Binding;
   /** What graph `index − 1` made for the memory. */
   made(index: number): LayerChunk;
   readonly cosData: Float32Array;
@@ -50,12 +50,12 @@ export class ChunkBuffers {
     }; // prettier-ignore
     this.input = hidden[0];
     this.#make = (count) => {
-      const tensor = (of: Float32Array, columns: number) => new Tensor('float32', of.subarray(0, count * columns), [count, columns]);
+      const tensor = (of: Float32Array, columns: number) => binding(of.subarray(0, count * columns), [count, columns]);
       const hiddenTensors = hidden.map((of) => tensor(of, width));
       const group = queryHeads / kvHeads;
-      const queryTensors = queries.map((of) => new Tensor('float32', of.subarray(0, count * queryWidth), [kvHeads, count, group * headWidth]));
+      const queryTensors = queries.map((of) => binding(of.subarray(0, count * queryWidth), [kvHeads, count, group * headWidth]));
       const part = count * group * headWidth;
-      const byHead = queries.map((of) => Array.from({ length: kvHeads }, (_, h) => new Tensor('float32', of.subarray(h * part, (h + 1) * part), [count * group, headWidth])));
+      const byHead = queries.map((of) => Array.from({ length: kvHeads }, (_, h) => binding(of.subarray(h * part, (h + 1) * part), [count * group, headWidth])));
       const made = queries.map((of): LayerChunk => ({
         keys: data.keys,
         values: data.values,
@@ -69,8 +69,8 @@ export class ChunkBuffers {
         hidden: (index) => hiddenTensors[Math.max(0, index - 1) & 1]!,
         queries: (index) => queryTensors[index & 1]!,
         headQueries: (index, kvHead) => byHead[index & 1]![kvHead]!,
-        groupedQueries: new Tensor('float32', queries[1].subarray(0, count * queryWidth), [1, kvHeads, count * group, headWidth]),
-        keys: new Tensor('float32', data.keys.subarray(0, count * keyWidth), [1, count, keyWidth]),
+        groupedQueries: binding(queries[1].subarray(0, count * queryWidth), [1, kvHeads, count * group, headWidth]),
+        keys: binding(data.keys.subarray(0, count * keyWidth), [1, count, keyWidth]),
         values: tensor(data.values, keyWidth),
         rawKeys: data.rawKeys && tensor(data.rawKeys, keyWidth),
         decisions: data.decisions && tensor(data.decisions, kvHeads),

@@ -2,7 +2,7 @@
 import type { DecoderSpec } from '../models/contract.ts';
 import type { Memory } from '../memory/stage.ts';
 import type { PackedDecoder } from '../models/packed/contract.ts';
-import { openOnnx, Tensor, type OnnxModel } from '../runtime/onnx.ts';
+import { binding, openOnnx, type Binding, type OnnxModel } from '../runtime/onnx.ts';
 import { AttentionBias } from './attention-bias.ts';
 import type { ChunkBuffers } from './chunk-buffers.ts';
 import { headGraph, layerGraph, type ExtraOutputs } from './layer-graph.ts';
@@ -14,7 +14,7 @@ export class LayeredPass implements Pass {
   readonly #head: OnnxModel;
   readonly #buffers: ChunkBuffers;
   readonly #bias: AttentionBias;
-  readonly #logits: Tensor;
+  readonly #logits: Binding;
 
   private constructor(spec: DecoderSpec, layers: readonly OnnxModel[], head: OnnxModel, buffers: ChunkBuffers) {
     this.#spec = spec;
@@ -22,7 +22,7 @@ export class LayeredPass implements Pass {
     this.#head = head;
     this.#buffers = buffers;
     this.#bias = new AttentionBias(spec);
-    this.#logits = new Tensor('float32', new Float32Array(spec.vocabulary), [1, spec.vocabulary]);
+    this.#logits = binding(new Float32Array(spec.vocabulary), [1, spec.vocabulary]);
   }
 
   static async open(spec: DecoderSpec, packed: PackedDecoder, buffers: ChunkBuffers, extra: ExtraOutputs, threads: number): Promise<LayeredPass> {
@@ -46,8 +46,8 @@ export class LayeredPass implements Pass {
     const last = logits === 'none' && !received ? layers - 1 : layers;
     for (let i = 0; i <= last; i++) {
       signal?.throwIfAborted();
-      const feeds: Record<string, Tensor> = { x: buffers.hidden(i) };
-      const into: Record<string, Tensor> = {};
+      const feeds: Record<string, Binding> = { x: buffers.hidden(i) };
+      const into: Record<string, Binding> = {};
       if (i > 0) {
         for (let h = 0; h < kvHeads; h++) feeds[names.queries[h]!] = buffers.headQueries(i, h);
         this.#slots(memory, i - 1, feeds);
@@ -64,7 +64,7 @@ export class LayeredPass implements Pass {
         if (buffers.decisions) into['decisions'] = buffers.decisions;
         if (buffers.importances) into['importances'] = buffers.importances;
       }
-      await this.#layers[i]!.run(feeds, into);
+      await this.#layers[i]!.fill(feeds, into);
       if (i < layers) memory.write(i, buffers.made(i + 1));
     }
     const result = logits === 'none' ? undefined : await this.#scores(buffers.hidden(layers + 1), count, logits);
@@ -77,37 +77,37 @@ export class LayeredPass implements Pass {
   }
 
   /** What the heads of a layer look at, as graph inputs. */
-  #slots(memory: Memory, layer: number, feeds: Record<string, Tensor>): void {
+  #slots(memory: Memory, layer: number, feeds: Record<string, Binding>): void {
     const { kvHeads, headWidth } = this.#spec;
     for (let h = 0; h < kvHeads; h++) {
       const look = memory.look(layer, h);
       const { keys, values, length } = look.slots;
       const dims = [length, headWidth];
-      feeds[names.keys[h]!] = new Tensor('float32', keys.subarray(0, length * headWidth), dims);
-      feeds[names.values[h]!] = new Tensor('float32', values.subarray(0, length * headWidth), dims);
+      feeds[names.keys[h]!] = binding(keys.subarray(0, length * headWidth), dims);
+      feeds[names.values[h]!] = binding(values.subarray(0, length * headWidth), dims);
       feeds[names.bias[h]!] = this.#bias.of(h, look);
     }
   }
 
   /** Room for the attention that the slots of a layer receive. */
-  #receive(received: Float32Array[], layer: number, feeds: Record<string, Tensor>, into: Record<string, Tensor>): void {
+  #receive(received: Float32Array[], layer: number, feeds: Record<string, Binding>, into: Record<string, Binding>): void {
     for (let h = 0; h < this.#spec.kvHeads; h++) {
       const slots = feeds[names.keys[h]!]!.dims[0]!;
       const data = new Float32Array(slots);
       received[layer * this.#spec.kvHeads + h] = data;
-      into[`attention${h}`] = new Tensor('float32', data, [slots]);
+      into[`attention${h}`] = binding(data, [slots]);
     }
   }
 
-  async #scores(hidden: Tensor, count: number, rows: 'last' | 'all'): Promise<Float32Array> {
+  async #scores(hidden: Binding, count: number, rows: 'last' | 'all'): Promise<Float32Array> {
     const { width, vocabulary } = this.#spec;
     if (rows === 'all') {
       const logits = new Float32Array(count * vocabulary);
-      await this.#head.run({ x: hidden }, { logits: new Tensor('float32', logits, [count, vocabulary]) });
+      await this.#head.fill({ x: hidden }, { logits: binding(logits, [count, vocabulary]) });
       return logits;
     }
-    const x = count === 1 ? hidden : new Tensor('float32', (hidden.data as Float32Array).subarray((count - 1) * width, count * width), [1, width]);
-    await this.#head.run({ x }, { logits: this.#logits });
+    const x = count === 1 ? hidden : binding((hidden.data as Float32Array).subarray((count - 1) * width, count * width), [1, width]);
+    await this.#head.fill({ x }, { logits: this.#logits });
     return this.#logits.data as Float32Array;
   }
 }

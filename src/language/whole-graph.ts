@@ -18,10 +18,11 @@ type PackedLayer = PackedDecoder['layers'][number];
  * | `mask` | float32 [Q/H · T or 1, T] | added to the scores of the chunk's own tokens; query heads one after the other |
  * | `keysL_H` | float32 [slots, D] | old slots; every head has its own length, which may be 0 |
  * | `valuesL_H` | float32 [slots + T, D] | theirs, then room for the chunk's own |
- * | `biasL_H` | float32 [1, slots or 1] | added to the scores of the slots |
+ * | `bias` | float32 [1, sum] | added to the scores of the slots, head by head: a number for each slot, or one for all |
+ * | `biasWidths` | int64 [heads] | how many numbers those are |
  *
- * Outputs: `hidden` [T, E] and `queries` [1, H, Q/H · T, D], for the attention of the last layer; for each layer `newKeysL` [1, H, T, D], rotated, and
- * for each of its heads `newValuesL_H` [1, 1, T, D].
+ * Outputs: `hidden` [T, E] and `queries` [1, H, Q/H · T, D], for the attention of the last layer; `newKeys` [L, H, T, D], rotated; for each head
+ * `newValuesL_H` [1, 1, T, D]. Binding a tensor costs more than a small operator, so what can be one tensor for all heads is.
  *
  * **`newValuesL_H` must be bound to the last T rows of `valuesL_H`.** So the product of probabilities and values is one sum over all slots, whose rounding
  * does not depend on where a chunk began, and old values are not copied for every token. Queries come from the node that writes the values, by way of the
@@ -33,10 +34,12 @@ export function bodyGraph(spec: DecoderSpec, { layers }: PackedDecoder): Graph {
   const mask = graph.input('mask', 'float32', ['maskRows', 'T']);
   const cos = graph.input('cos', 'float32', ['T', spec.headWidth / 2]);
   const sin = graph.input('sin', 'float32', ['T', spec.headWidth / 2]);
+  const biases = biasOf(graph, (spec.layers - 1) * spec.kvHeads);
+  const newKeys: Value[] = [];
   let normed = rmsNorm(x, weight(graph, layers[0]!.attentionNorm.scale), spec.normEpsilon);
   layers.forEach((layer, index) => {
     const { queries, keys, values } = project(normed, spec, layer, cos, sin);
-    graph.output(`newKeys${index}`, keys);
+    newKeys.push(keys);
     values.forEach((of, h) => graph.output(`newValues${index}_${h}`, of));
     const next = layers[index + 1];
     if (next === undefined) {
@@ -44,9 +47,10 @@ export function bodyGraph(spec: DecoderSpec, { layers }: PackedDecoder): Graph {
       graph.output('queries', queries);
       return;
     }
-    const attended = linear(attend(queries, keys, mask, spec, index), layer.output);
+    const attended = linear(attend(queries, keys, mask, biases.slice(index * spec.kvHeads), spec, index), layer.output);
     ({ sum: x, normed } = feedForward(x, attended, spec, layer, next.attentionNorm.scale));
   });
+  graph.output('newKeys', newKeys.length === 1 ? newKeys[0]! : concat(newKeys, 0));
   return graph;
 }
 
@@ -62,7 +66,7 @@ export function tailGraph(spec: DecoderSpec, packed: PackedDecoder): Graph {
   const rows = graph.input('rows', 'int64', ['R']);
   const mask = graph.input('mask', 'float32', ['maskRows', 'T']);
   const input = (name: string, count: string) => graph.input(name, 'float32', [1, spec.kvHeads, count, spec.headWidth]);
-  const attended = attend(input('queries', 'groupRows'), input('newKeys', 'T'), mask, spec, index);
+  const attended = attend(input('queries', 'groupRows'), input('newKeys', 'T'), mask, biasOf(graph, spec.kvHeads), spec, index);
   const { normed } = feedForward(gather(x, rows), linear(gather(attended, rows), layer.output), spec, layer, packed.finalNorm.scale);
   graph.output('logits', linear(normed, packed.head));
   return graph;
@@ -82,8 +86,16 @@ function project(normed: Value, spec: DecoderSpec, layer: PackedLayer, cos: Valu
   return { queries: reshape(queries!, [1, kvHeads, -1, headWidth], [1, kvHeads, 'groupRows', headWidth]), keys: keys!, values };
 }
 
+/** What is added to the scores of each head: float32 [1, slots or 1]. */
+function biasOf(graph: Graph, heads: number): readonly Value[] {
+  if (heads === 0) return [];
+  const bias = graph.input('bias', 'float32', [1, 'biases']);
+  const widths = graph.input('biasWidths', 'int64', [heads]);
+  return graph.node('Split', [bias, widths], Array.from({ length: heads }, (_, h) => ({ dtype: 'float32', shape: [1, `bias${h}`] })), { attributes: { axis: int(1) } });
+}
+
 /** Attention of all heads: float32 [T, Q · D]. */
-function attend(queries: Value, keys: Value, mask: Value, spec: DecoderSpec, layer: number): Value {
+function attend(queries: Value, keys: Value, mask: Value, biases: readonly Value[], spec: DecoderSpec, layer: number): Value {
   const { graph } = queries;
   const { kvHeads, queryHeads, headWidth } = spec;
   const scaled = { transB: true, alpha: 1 / Math.sqrt(headWidth) };
@@ -93,8 +105,7 @@ function attend(queries: Value, keys: Value, mask: Value, spec: DecoderSpec, lay
     const slots = `slots${layer}_${h}`;
     const oldKeys = graph.input(`keys${layer}_${h}`, 'float32', [slots, headWidth]);
     const values = graph.input(`values${layer}_${h}`, 'float32', [`${slots}+T`, headWidth]);
-    const bias = graph.input(`bias${layer}_${h}`, 'float32', [1, `bias${layer}_${h}`]);
-    const probabilities = softmax(concat([plus(fusedMatmul(of, oldKeys, scaled), bias), amongOf[h]!], 3));
+    const probabilities = softmax(concat([plus(fusedMatmul(of, oldKeys, scaled), biases[h]!), amongOf[h]!], 3));
     return matmul(probabilities, values);
   });
   const byToken = transpose(reshape(side(outputs), [1, queryHeads, -1, headWidth], [1, queryHeads, 'T', headWidth]), [0, 2, 1, 3]);

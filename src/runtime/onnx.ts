@@ -3,11 +3,27 @@ import { parse } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Tensor, env, type InferenceSession } from 'onnxruntime-node';
 // Below the package's asynchronous wrapper, whose checks and turns of the event loop cost more than a small run itself.
-import { binding, initOrt } from 'onnxruntime-node/dist/binding.js';
+import { binding as native, initOrt } from 'onnxruntime-node/dist/binding.js';
 import { ModelError, messageOf } from '../core/errors.ts';
 
 export { Tensor };
 export type Tensors = Readonly<Record<string, Tensor>>;
+
+/**
+ * A tensor in memory of its owner, in plain fields: the native binding reads each of them by name, and the getters of `Tensor` make that take twice as long.
+ * `data` may be longer than `dims` need. Both may change from run to run, so that what is bound again and again is made once.
+ */
+export interface Binding {
+  readonly type: 'float32' | 'int64';
+  data: Float32Array | BigInt64Array;
+  dims: readonly number[];
+  readonly location: 'cpu';
+}
+export type Bindings = Readonly<Record<string, Binding>>;
+
+export function binding<Data extends Float32Array | BigInt64Array>(data: Data, dims: readonly number[]): Binding & { data: Data } {
+  return { type: data instanceof Float32Array ? 'float32' : 'int64', data, dims, location: 'cpu' };
+}
 
 export interface OnnxOptions {
   /** Threads inside one operator. */
@@ -29,6 +45,8 @@ export interface OnnxModel extends AsyncDisposable {
    * The calling thread is busy meanwhile: call it from a worker where that matters.
    */
   run(feeds: Tensors, into?: Tensors): Promise<Tensors>;
+  /** The same for many small runs: computes the outputs named in `into`, each in place, and gives nothing back. */
+  fill(feeds: Bindings, into: Bindings): Promise<void>;
 }
 
 /** Time spent inside ONNX Runtime by this thread, in milliseconds, and the number of runs; grows without end. */
@@ -55,7 +73,7 @@ export async function openOnnx(model: Uint8Array | string, { threads, optimizati
     logSeverityLevel: 3,
   };
   initOrt();
-  const session = new binding.InferenceSession();
+  const session = new native.InferenceSession();
   await nextTurn();
   try {
     if (typeof model === 'string') session.loadModel(model, options);
@@ -67,22 +85,30 @@ export async function openOnnx(model: Uint8Array | string, { threads, optimizati
   const outputNames = session.outputMetadata.map(({ name }) => name);
   const allocated = nothing(outputNames);
   let open = true;
+  const run = async (feeds: object, fetches: object) => {
+    // Messages and timers of this thread get their turn now and then, not at each of many small runs.
+    if (performance.now() - lastTurn > turnEveryMs) {
+      await nextTurn();
+      lastTurn = performance.now();
+    }
+    if (!open) throw new ModelError('ONNX_CLOSED', { what: 'this graph was released', todo: 'open it again' });
+    const start = performance.now();
+    const results = session.run(feeds as Tensors, fetches as Tensors, {}) as Tensors;
+    onnxTime.ms += performance.now() - start;
+    onnxTime.runs++;
+    return results;
+  };
   return {
     inputNames,
     outputNames,
     async run(feeds, into) {
-      // Messages and timers of this thread get their turn now and then, not at each of many small runs.
-      if (performance.now() - lastTurn > turnEveryMs) {
-        await nextTurn();
-        lastTurn = performance.now();
-      }
-      if (!open) throw new ModelError('ONNX_CLOSED', { what: 'this graph was released', todo: 'open it again' });
-      const start = performance.now();
-      const results = session.run(feeds, into ? { ...allocated, ...into } : allocated, {}) as Record<string, Tensor>;
-      if (into) dropCopies(results, into);
-      onnxTime.ms += performance.now() - start;
-      onnxTime.runs++;
-      return results;
+      if (!into) return run(feeds, allocated);
+      const results = await run(feeds, { ...allocated, ...into });
+      freeCopies(results, into);
+      return Object.assign(results, into);
+    },
+    async fill(feeds, into) {
+      freeCopies(await run(feeds, into), into);
     },
     [Symbol.asyncDispose]() {
       if (open) session.dispose();
@@ -93,17 +119,16 @@ export async function openOnnx(model: Uint8Array | string, { threads, optimizati
 }
 
 /** Smaller copies are left to the garbage collector: a decoder has hundreds of them a token. */
-const droppedBytes = 1 << 14;
+const freedBytes = 1 << 14;
 
 /**
- * The binding copies every output into an array of its own, those that were written in place too: 200 MB for a picture, which stay until garbage
- * is collected. Frees those copies at once and puts the tensors that were given in their place.
+ * Frees what the binding gives back for outputs that were written in place: it copies those too, 200 MB for a picture, which would stay until garbage
+ * is collected.
  */
-function dropCopies(results: Record<string, Tensor>, into: Tensors): void {
+function freeCopies(results: Tensors, into: Readonly<Record<string, unknown>>): void {
   for (const name in into) {
     const { buffer } = results[name]!.data as Float32Array<ArrayBuffer>;
-    if (buffer.byteLength >= droppedBytes) buffer.transfer(0);
-    results[name] = into[name]!;
+    if (buffer.byteLength >= freedBytes) buffer.transfer(0);
   }
 }
 
