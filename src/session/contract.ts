@@ -83,6 +83,7 @@ export interface AnswerTimings {
   readonly firstTokenMs: number;
   /** Mean time of a further token. */
   readonly decodeTokenMs: number;
+  /** From `ask` until the memory has what stays of question and answer, waiting included. */
   readonly totalMs: number;
   readonly runtimeMs: number;
 }

@@ -297,7 +297,6 @@ export class Engine implements AsyncDisposable {
       }
       const { text, ids, finish, prefillMs, decodeMs } = step.value;
       signal?.throwIfAborted();
-      const totalMs = performance.now() - start;
       if (remember) {
         // The last token was chosen but never read; a stop token is also the first of what ends an answer.
         const unread = [...(finish === 'length' ? [ids.at(-1)!] : []), ...prompt.stream.answerEnd];
@@ -323,7 +322,7 @@ export class Engine implements AsyncDisposable {
         prefillMs: shownMs + prefillMs,
         firstTokenMs,
         decodeTokenMs: ids.length > 1 ? decodeMs / (ids.length - 1) : 0,
-        totalMs,
+        totalMs: performance.now() - start,
         runtimeMs: onnxTime.ms - runtimeStart,
       };
     } finally {
