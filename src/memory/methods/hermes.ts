@@ -30,7 +30,7 @@ export default defineMemoryMethod({
   options,
   needs: [],
   scope: 'head',
-  budget: { kind: 'fixed', knob: 'slots', full: 2 ** 30, sweep: [256, 512, 1024, 2048, 4096], limit: ({ slots }) => ({ slotsPerHead: slots }) },
+  budget: { kind: 'fixed', knob: 'slots', full: 2 ** 30, sweep: [64, 128, 256, 512, 1024, 4096], limit: ({ slots }) => ({ slotsPerHead: slots }) },
   positions: 'stream',
   scoreBias: 'none',
   open({ slots: most, targetRatio, recentRatio, summary }, context) {

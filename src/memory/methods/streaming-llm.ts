@@ -44,7 +44,7 @@ export default defineMemoryMethod({
   options,
   needs: [],
   scope: 'stream',
-  budget: { kind: 'fixed', knob: 'window', full: 2 ** 30, sweep: [128, 256, 512, 1024, 2048, 4096], limit: ({ sinks, window }) => ({ slotsPerHead: sinks + window }) },
+  budget: { kind: 'fixed', knob: 'window', full: 2 ** 30, sweep: [64, 128, 256, 512, 1024, 4096], limit: ({ sinks, window }) => ({ slotsPerHead: sinks + window }) },
   positions: 'contiguous',
   scoreBias: 'none',
   open({ sinks, window }) {
