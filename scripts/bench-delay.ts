@@ -1,6 +1,6 @@
 // What the default preset is worth against the dense engine, on one model: delay of an answer against re-reading the window, delay after an hour
 // against a minute, frames a second on a fixed camera, and a queue in real time. Writes docs/results/delay.json and delay.md.
-// Usage: node scripts/bench-delay.ts [--model <folder|name of a size|nano>] [--video fixed-camera.mp4] [--window 64] [--hour-minutes 60] [--realtime-minutes 10] [--speed-seconds 60] [--rounds 5] [--cache .cache/delay] [--out docs/results]
+// Usage: node scripts/bench-delay.ts [--model <folder|name of a size|nano>] [--video fixed-camera.mp4] [--window 64] [--hour-minutes 60] [--realtime-minutes 10] [--speed-seconds 60] [--rounds 5] [--cache .cache/delay] [--name delay] [--out docs/results]
 import { existsSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
     cache: { type: 'string', default: '.cache/delay' },
+    name: { type: 'string', default: 'delay' },
     out: { type: 'string', default: 'docs/results' },
   },
 });
@@ -45,11 +46,11 @@ const record = {
   environment: await readEnvironment(),
   loadAverage,
   delay: await told('delay', () => delayAgainstReading()),
-  hour: await told('an hour', () => delayOverTime()),
+  ...(hourMinutes > 0 && { hour: await told('an hour', () => delayOverTime()) }),
   speed: await told('frames a second', () => framesPerSecond()),
-  realtime: await told('real time', () => inRealTime()),
+  ...(realtimeMinutes > 0 && { realtime: await told('real time', () => inRealTime()) }),
 };
-await writeRecord(values.out, 'delay', record, table());
+await writeRecord(values.out, values.name, record, table());
 console.log(table());
 
 async function told<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -151,9 +152,9 @@ function table(): string {
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   const rows = [
     [`question to first token, ${delay.windowFrames} frames watched`, ms(delay.presetMs), `${ms(delay.readMs)} (reading them then)`, `${delay.ratio.toFixed(1)} × shorter`],
-    [`the same after ${hour.minutes} min of stream`, ms(hour.oldMs), `${ms(hour.youngMs)} (after 1 min)`, `${hour.ratio.toFixed(2)} ×`],
+    ...(hour ? [[`the same after ${hour.minutes} min of stream`, ms(hour.oldMs), `${ms(hour.youngMs)} (after 1 min)`, `${hour.ratio.toFixed(2)} ×`]] : []),
     ['frames a second, fixed camera, from the file to the memory', speed.presetFps.toFixed(1), `${speed.denseFps.toFixed(1)} (every frame whole)`, `${speed.ratio.toFixed(1)} × more`],
-    [`queue over ${realtime.minutes} min at ${realtime.fps} frames/s in real time`, `${realtime.meanQueueSecondHalf.toFixed(2)} frames (second half)`, `${realtime.meanQueueFirstHalf.toFixed(2)} (first half)`, `longest ${realtime.longestQueue}, ${realtime.dropped} dropped, ${realtime.budget?.skippedForTime ?? 0} of ${realtime.frames} not looked at for want of time`],
+    ...(realtime ? [[`queue over ${realtime.minutes} min at ${realtime.fps} frames/s in real time`, `${realtime.meanQueueSecondHalf.toFixed(2)} frames (second half)`, `${realtime.meanQueueFirstHalf.toFixed(2)} (first half)`, `longest ${realtime.longestQueue}, ${realtime.dropped} dropped, ${realtime.budget?.skippedForTime ?? 0} of ${realtime.frames} not looked at for want of time`]] : []),
   ];
   return [
     `${what}; ${environment.machine.cpu}. Load of the machine when it began: ${record.loadAverage.toFixed(1)}.`,

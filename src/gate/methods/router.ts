@@ -18,7 +18,7 @@ export default defineGateMethod({
     'Balance is not wanted, since a still scene should skip everything: a one-sided budget, as in Dynamic Memory Compression (arXiv 2403.09636), takes the place of the balancing loss. ' +
     'The weights come from `router.json` of the checkpoint, or with the program',
   options,
-  budget: { kind: 'adaptive', knob: 'price', full: -1e6, sweep: [4, 2, 1, 0, -2] },
+  budget: { kind: 'adaptive', knob: 'price', full: -1e6, sweep: [4, 0, -4, -8, -16] },
   runLengths: true,
   open({ price: given, refreshSec }, { router: { frames } }) {
     let price = given;

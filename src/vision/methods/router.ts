@@ -23,7 +23,7 @@ export default defineVisionMethod({
     'The weights come from `router.json` of the checkpoint, or with the program',
   options,
   needs: ['difference'],
-  budget: { kind: 'adaptive', knob: 'price', full: free, sweep: [4, 2, 1, 0, -2] },
+  budget: { kind: 'adaptive', knob: 'price', full: free, sweep: [4, 0, -4, -8, -16] },
   runLengths: true,
   open(given, context) {
     const { price } = given;
