@@ -245,6 +245,16 @@ test('each budget is compared with the baseline of its model on the same questio
   expect(narrow!.comparison!.nonInferiority!.required!.videos).toBeGreaterThanOrEqual(20);
 });
 
+test('a caption has the same score in every row, also where a row has fewer clips', async () => {
+  const [all, few] = ['dense', 'other'].map((method) => simulatedCandidate({ ...dense, method, quality: () => 1 }));
+  const suite = { name: 'msrvtt-caption', folder: path.join(root, 'msrvtt-caption') };
+  const { cells } = await run(await makePlan({ suites: [suite], candidates: [all!, few!], seed: 1, limitOf: ({ candidate }) => (candidate === few ? 1 : undefined) }, suites));
+  const scores = cells.map(({ items }) => items.map(({ ciderD }) => ciderD!));
+  expect(scores[0]![0]).toBeGreaterThan(0);
+  expect(scores[1]).toEqual(scores[0]!.slice(0, 1));
+  expect(cells[1]!.comparison!.difference!.estimate).toBe(0);
+});
+
 test('proactive questions are polled every second until the model speaks', async () => {
   const record = await run(await plan({ simulations: [{ ...dense, quality: () => 1 }], names: ['streamingbench'] }));
   const items = record.cells[0]!.items.filter((item) => item.polls);

@@ -7,17 +7,22 @@ import { truthOf } from '../question.ts';
 import { clusteredMean, quantile } from '../statistics/bootstrap.ts';
 import type { CellCosts, CellMetrics, CellTimings, Counts, RecordCell, RecordItem, RecordSuite } from './record.ts';
 
-/** Adds each caption's own CIDEr-D, with document frequencies of all clips that are there. */
+/**
+ * Adds each caption's own CIDEr-D. Document frequencies are those of all clips of the suite but the missing ones, also of those that this row was not
+ * run on: a caption has the same score in every row.
+ * @param questions of the whole suite
+ */
 export function withCaptionScores(
   items: readonly RecordItem[],
   questions: ReadonlyMap<string, BenchQuestion>,
 ): { readonly items: readonly RecordItem[]; readonly captions?: CellMetrics['captions'] } {
-  const references = (item: RecordItem) => (questions.get(item.id) as Extract<BenchQuestion, { kind: 'caption' }>).references;
+  const references = (id: string) => (questions.get(id) as Extract<BenchQuestion, { kind: 'caption' }>).references;
   const captioned = items.filter((item) => item.status === 'scored');
   if (captioned.length === 0) return { items };
-  const uncaptioned = items.filter((item) => item.status === 'unscored' || item.status === 'failed').map(references);
+  const known = new Set(items.filter(({ status }) => status === 'scored' || status === 'missing').map(({ id }) => id));
+  const uncaptioned = [...questions.keys()].filter((id) => !known.has(id)).map(references);
   const scores = scoreCaptions(
-    captioned.map((item) => ({ hypothesis: item.output!, references: references(item) })),
+    captioned.map((item) => ({ hypothesis: item.output!, references: references(item.id) })),
     uncaptioned,
   );
   const each = new Map(captioned.map((item, index) => [item.id, scores.ciderD.each[index]!]));
