@@ -36,7 +36,7 @@ const mapped = adapters[Math.floor(adapters.length / 2)]!.name;
 await writeFile(join(results, picture(`${mapped}-slots`)), await slotMap(mapped));
 
 const table = [
-  'Trained on 480 clips of the synthetic world, to answer as the model without them does (`thalweg retrofit --ratio … --steps … --samples 480`); measured on clips that training never saw, with decisions as inference makes them. Nats a token of the answers.',
+  'Trained on clips of the synthetic world, to answer as the model without them does (`thalweg retrofit --ratio … --steps …`; [the log](../log.md) says more); measured on clips that training never saw, with decisions as inference makes them. Nats a token of the answers.',
   '',
   '| adapter | steps | tokens for each slot | KL to the model without | loss | loss without |',
   '| --- | --- | --- | --- | --- | --- |',

@@ -119,7 +119,7 @@ export async function retrofit(options: RetrofitOptions): Promise<RetrofitResult
     adapterFolder,
     {
       format: 1, kind, ratio, ...(kind === 'dms' && { window: recipe.window }), channel: fixed.channel === undefined ? -1 : publishedChannel(spec, fixed.channel), offset: decisionOffset, baseHash,
-      trained: { steps, seed, rate: recipe.rate, data: options.dataName, loss: figures.loss, teacherLoss: figures.teacherLoss, kl: figures.kl, ratio: figures.ratio, ratios: figures.ratios },
+      trained: { steps, seed, rate: recipe.rate, extra: recipe.extra, data: options.dataName, loss: figures.loss, teacherLoss: figures.teacherLoss, kl: figures.kl, ratio: figures.ratio, ratios: figures.ratios },
     },
     adapterTensors(model, kind, rounded, fixed.channel ?? 0),
   );
