@@ -11,7 +11,9 @@ import type { VisionEncoder } from '../vision/encoder.ts';
 import { openVisionEncoder } from '../vision/encoder.ts';
 import type { Preprocessor } from '../vision/preprocess.ts';
 import { createPreprocessor } from '../vision/preprocess.ts';
+import { captionsOf } from '../world/captions.ts';
 import { film } from '../world/film.ts';
+import { captionPrompt } from '../world/protocol-prompts.ts';
 import { askDensely } from '../world/questions/ask.ts';
 import { createBalance } from '../world/questions/balance.ts';
 import { Viewing } from '../world/questions/viewing.ts';
@@ -50,51 +52,63 @@ interface EncodedClip {
   readonly visual: Float32Array;
   readonly timesSec: readonly number[];
   readonly threads: readonly (readonly SpokenTurn[])[];
+  /** Asked for behind all frames, each on its own. */
+  readonly captions: readonly SpokenTurn[];
 }
 
+/** Captions of a clip: long answers, which a memory that merges what is being said spoils first. */
+const captionsPerClip = 3;
 const footage = ['fixed', 'moving', 'cuts'] as const;
 /** Tokens that one spoken turn takes, about. */
 const tokensPerTurn = 40;
 
 /** The world of a clip, through H.264 as a camera's would come. */
-async function filmedClip(index: number, split: 'train' | 'held-out', fps: number, { seed, frames }: ClipDataOptions) {
+async function filmedClip(index: number, split: 'train' | 'held-out', fps: number, { seed, frames, rates }: ClipDataOptions) {
   const random = createRandom(`retrofit clip ${split} ${seed} ${index}`);
-  const world = createWorld({ seed: random.int(0, 2 ** 31), split: split === 'train' ? 'train' : 'test', footage: footage[index % footage.length]!, durationSec: Math.max(3, frames / fps), activities: 'many', heldOut: false });
+  // The shortest clips are about one thing, as those are that captions are asked of.
+  const activities = fps === Math.max(...rates) ? 'one' : 'many';
+  const world = createWorld({ seed: random.int(0, 2 ** 31), split: split === 'train' ? 'train' : 'test', footage: footage[index % footage.length]!, durationSec: Math.max(3, frames / fps), activities, heldOut: false });
   const timesSec = Array.from({ length: frames }, (_, i) => i / fps);
   const shown = await film(world, { fps, count: frames });
   const framesAt = (at: number) => timesSec.filter((time) => time <= at + 1e-6).length;
   const turn = (said: { readonly timeSec: number; readonly question: string; readonly answer: string }): SpokenTurn => ({ frames: framesAt(said.timeSec), question: said.question, answer: said.answer });
-  const asked = [...askDensely(new Viewing(world), createBalance(), random, { everySec: 0.5, perTime: 3 })].filter(({ timeSec }) => timeSec < frames / fps);
-  return { timesSec, shown, threads: asked.map((question) => [...question.history.map(turn), turn(question)]) };
+  const viewing = new Viewing(world);
+  const asked = [...askDensely(viewing, createBalance(), random, { everySec: 0.5, perTime: 3 })].filter(({ timeSec }) => timeSec < frames / fps);
+  const captions = random.shuffle(captionsOf(viewing, random)).slice(0, captionsPerClip);
+  return {
+    timesSec,
+    shown,
+    threads: asked.map((question) => [...question.history.map(turn), turn(question)]),
+    captions: captions.map((answer): SpokenTurn => ({ frames, question: captionPrompt, answer })),
+  };
 }
 
 /** Clips, encoded once and kept on disk. */
 async function encodedClip(index: number, split: 'train' | 'held-out', options: ClipDataOptions, encoder: VisionEncoder, preprocessor: Preprocessor): Promise<EncodedClip> {
   // Each rate comes with each kind of footage.
   const fps = options.rates[Math.floor(index / footage.length) % options.rates.length]!;
-  const file = path.join(options.folder, `${split}-${options.seed}-${options.frames}at${fps}-${index}.safetensors`);
+  const file = path.join(options.folder, `clip-${split}-${options.seed}-${options.frames}at${fps}-${index}.safetensors`);
   try {
     const { tensors, metadata } = await readSafetensorsHeader(file);
-    const { timesSec, threads } = JSON.parse(metadata.get('dialogue')!) as Pick<EncodedClip, 'timesSec' | 'threads'>;
-    return { visual: await weightSource(tensors.get('visual')!).read(), timesSec, threads };
+    return { visual: await weightSource(tensors.get('visual')!).read(), ...(JSON.parse(metadata.get('dialogue')!) as Omit<EncodedClip, 'visual'>) };
   } catch (error) {
     // Not made yet, or damaged: made again.
     if (!(error instanceof ModelError)) throw error;
   }
-  const { timesSec, shown, threads } = await filmedClip(index, split, fps, options);
+  const { shown, ...dialogue } = await filmedClip(index, split, fps, options);
   const { tokensPerFrame, tokenWidth } = encoder;
   const visual = new Float32Array(shown.length * tokensPerFrame * tokenWidth);
   const state = encoder.open();
   for (const [i, frame] of shown.entries()) visual.set((await encoder.encode(state, preprocessor.patches(frame))).tokens, i * tokensPerFrame * tokenWidth);
-  await writeSafetensors(file, [{ name: 'visual', dtype: 'F32', shape: [shown.length * tokensPerFrame, tokenWidth], data: visual }], { dialogue: JSON.stringify({ timesSec, threads }) });
-  return { visual, timesSec, threads };
+  await writeSafetensors(file, [{ name: 'visual', dtype: 'F32', shape: [shown.length * tokensPerFrame, tokenWidth], data: visual }], { dialogue: JSON.stringify(dialogue) });
+  return { visual, ...dialogue };
 }
 
-/** Lays a clip out: some questions are spoken between the frames, all others stand behind the frames that they were asked after. */
+/** Lays a clip out: some questions are spoken between the frames, all others stand behind the frames that they were asked after; captions come first, for not all find room. */
 export function layOutClip(clip: EncodedClip, stream: StreamFormat, tokensPerFrame: number, spokenTurns: number, prefixTokens: number, random: Random): RetrofitClip {
   const withNewline: StreamFormat = { ...stream, question: (text, place) => stream.question(text, place).map((part) => (part.kind === 'newline' ? { kind: 'text', ids: Int32Array.of(newlineId) } : part)) };
   const { spoken, prefix, left } = speakSome(withNewline, clip.timesSec, tokensPerFrame, random.shuffle(clip.threads), (thread) => thread, { turns: spokenTurns, prefixTokens }, random);
-  const threads = left.map((thread): Thread =>
+  const threads = [...clip.captions.map((turn) => [turn]), ...left].map((thread): Thread =>
     thread.map(({ frames, question, answer }, i) => ({
       frames, label: '', prompt: Int32Array.from(partIds(withNewline.question(question, placeBehind(spoken, prefix, frames, i)))), answer: Int32Array.from([...stream.answer(answer), ...stream.answerEnd]),
     })),
