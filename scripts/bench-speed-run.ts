@@ -1,5 +1,6 @@
 // Measures one model in a process of its own, and prints a JSON object. Memory is measured on Linux only. Usage: node scripts/bench-speed-run.ts ratios|memory <checkpoint> <precision> <cache> <threads> <rounds>
 import { readFileSync, writeFileSync } from 'node:fs';
+import { AsyncDisposableStack } from '../src/core/disposal.ts';
 import { Decoder } from '../src/language/decoder.ts';
 import type { Piece } from '../src/language/decoder.ts';
 import { Memory } from '../src/memory/stage.ts';

@@ -43,3 +43,25 @@ export function comparisonTable(summary: BenchSummary | undefined, presets: read
   const models = [...new Set(cells.filter(({ isMock }) => !isMock).map(({ model }) => model))].join(', ');
   return [`${models} on ${cpu}, ${cores} cores, ${startedAt.slice(0, 10)}. All methods, budgets, classes of question and kinds of footage, with charts and examples: [report](docs/results/bench.md) ([page](docs/results/bench.html)).`, ...parts].join('\n\n');
 }
+
+/** Every row of a comparison of memories by what it holds at a question, the most first: which loses what at equal bytes. */
+export function memoryTable(summary: BenchSummary | undefined): string {
+  if (summary === undefined) return notMeasured;
+  const [suite] = summary.suites;
+  const rows = summary.cells.filter(({ control }) => control === null).toSorted((a, b) => b.costs.kvBytesMean - a.costs.kvBytesMean);
+  const lines = rows.map(({ candidate, model, metrics, comparison, costs }) => [
+    `\`${candidate.replace(`@${model}`, '')}\``,
+    comparison ? formatRatio(costs.kvBytesMean / comparison.baselineCosts.kvBytesMean) : formatBytes(costs.kvBytesMean),
+    formatInterval(metrics.main, 100, ' %'),
+    comparison ? formatInterval(comparison.difference, 100, '') : '',
+    comparison?.nonInferiority?.verdict ?? '',
+    typeof comparison?.agreement.share === 'number' ? `${(comparison.agreement.share * 100).toFixed(1)} %` : '',
+  ]);
+  return [
+    `**${suite!.name}**, ${suite!.videos.toLocaleString('en')} videos, ${rows[0]!.answers.toLocaleString('en')} questions at ${suite!.fps} frames a second ([report](docs/results/memory.md)):`,
+    '',
+    '| method | live KV at a question | score [95 %] | difference to dense, points [95 %] | does not drop | agrees |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...lines.map((line) => `| ${line.join(' | ')} |`),
+  ].join('\n');
+}

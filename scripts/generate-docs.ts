@@ -1,12 +1,12 @@
 // Fills the generated parts of README.md: what stands between `<!-- name -->` and `<!-- /name -->`. With --check it only compares.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { listMethods, presetNames, type BenchSummary } from '../src/index.ts';
-import { comparisonTable, notMeasured } from './bench-table.ts';
+import { comparisonTable, memoryTable, notMeasured } from './bench-table.ts';
 
 const readme = new URL('../README.md', import.meta.url);
 const results = (name: string) => new URL(`../docs/results/${name}`, import.meta.url);
 
-const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, comparison, hour, speed, nano, training };
+const blocks: Readonly<Record<string, () => Promise<string> | string>> = { methods, comparison, memory, hour, speed, nano, training };
 
 let text = readFileSync(readme, 'utf8');
 const before = text;
@@ -32,8 +32,16 @@ async function methods(): Promise<string> {
 
 /** Of the committed comparison; says so where there is none. */
 async function comparison(): Promise<string> {
-  const record = results('bench.json');
-  return comparisonTable(existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as BenchSummary) : undefined, await presetNames());
+  return comparisonTable(benchSummary('bench.json'), await presetNames());
+}
+
+function memory(): string {
+  return memoryTable(benchSummary('memory.json'));
+}
+
+function benchSummary(name: string): BenchSummary | undefined {
+  const record = results(name);
+  return existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as BenchSummary) : undefined;
 }
 
 interface HourRecord {

@@ -13,6 +13,7 @@ import {
   AV_NOPTS_VALUE,
 } from 'node-av/constants';
 import type { Readable } from 'node:stream';
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { MediaError, UserError } from '../core/errors.ts';
 import { serveBytes } from './media-byte-server.ts';
 import { END_OF_FILE, INVALID_DATA, checked, mediaErrorOf, redactAddress } from './media-ffmpeg.ts';

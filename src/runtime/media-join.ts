@@ -1,6 +1,7 @@
 // Joins videos that were coded alike, one after the other, without coding anything anew.
 import { FormatContext, Packet } from 'node-av';
 import { AVFMT_FLAG_BITEXACT, AVMEDIA_TYPE_VIDEO } from 'node-av/constants';
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { MediaError, UserError } from '../core/errors.ts';
 import { END_OF_FILE, checked } from './media-ffmpeg.ts';
 

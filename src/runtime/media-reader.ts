@@ -30,6 +30,7 @@ import {
 } from 'node-av/constants';
 import type { AVPixelFormat } from 'node-av/constants';
 import { constants } from 'node:os';
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { MediaError, messageOf } from '../core/errors.ts';
 import type { MotionVectors, PictureType } from '../core/frame.ts';
 import { createPictureConverter, geometryOf } from './media-convert.ts';

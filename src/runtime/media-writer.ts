@@ -26,6 +26,7 @@ import {
 } from 'node-av/constants';
 import type { FFEncoderCodec } from 'node-av/constants';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { MediaError, UserError } from '../core/errors.ts';
 import { END_OF_FILE, TRY_AGAIN, checked, mediaErrorOf, redactAddress } from './media-ffmpeg.ts';
 import { displayMatrixOf } from './media-rotation.ts';

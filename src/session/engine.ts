@@ -1,4 +1,5 @@
 // The engine: one model and its streams, in the thread that computes. A session talks to it through a worker.
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { ModelError, UserError } from '../core/errors.ts';
 import type { Frame } from '../core/frame.ts';
 import type { Decoder, Piece } from '../language/decoder.ts';

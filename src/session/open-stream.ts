@@ -1,6 +1,7 @@
 // openStream: a source, a model and a memory become a session.
 import { z } from 'zod';
 import { throwIfAborted } from '../core/abort.ts';
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { UserError } from '../core/errors.ts';
 import type { Frame } from '../core/frame.ts';
 import { parseOptions } from '../core/options.ts';

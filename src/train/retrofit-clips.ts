@@ -1,6 +1,7 @@
 // Retrofit data for vision-language models of any family: clips of the synthetic world, seen by the checkpoint's own encoder, with questions in its own prompt format.
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { ModelError, UserError } from '../core/errors.ts';
 import { createRandom } from '../core/random.ts';
 import type { Random } from '../core/random.ts';

@@ -1,5 +1,6 @@
 // The whole of training a router for a checkpoint: its eye, samples, the run, and `router.json` in its folder.
 import { join } from 'node:path';
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { UserError } from '../core/errors.ts';
 import { routerFile, type RouterFile } from '../gate/router-weights.ts';
 import { openCheckpoint } from '../models/checkpoint.ts';

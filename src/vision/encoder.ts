@@ -1,4 +1,5 @@
 // The vision encoder: patches to visual tokens, recomputing any rows against the cached keys and values of the rest.
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { UserError } from '../core/errors.ts';
 import type { ProjectorSpec, VisionSpec } from '../models/contract.ts';
 import type { PackedVision } from '../models/packed/contract.ts';

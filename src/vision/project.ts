@@ -1,4 +1,5 @@
 // Runs the projector, for all visual tokens of a frame or for those that changed.
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import type { ProjectorSpec, VisionSpec } from '../models/contract.ts';
 import type { PackedVision } from '../models/packed/contract.ts';
 import { openOnnx, Tensor } from '../runtime/onnx.ts';

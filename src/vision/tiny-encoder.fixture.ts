@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AsyncDisposableStack } from '../core/disposal.ts';
 import { openCheckpoint } from '../models/checkpoint.ts';
 import type { ImageSpec, VisionSpec } from '../models/contract.ts';
 import { openWeights } from '../models/packed/open.ts';

@@ -18,6 +18,7 @@ import type { Progress } from '../../bench/run/progress.ts';
 import { summaryOf, type BenchRecord } from '../../bench/run/record.ts';
 import { runBench, type RunOptions } from '../../bench/run/run.ts';
 import { loadSuites } from '../../bench/suite.ts';
+import { AsyncDisposableStack } from '../../core/disposal.ts';
 import { UserError } from '../../core/errors.ts';
 import { cacheFault, makeFolder } from '../../core/make-folder.ts';
 import { listAdapters, withAdapter } from '../../models/adapters.ts';

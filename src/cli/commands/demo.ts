@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { matchesNormalised } from '../../bench/metrics/normalise.ts';
+import { AsyncDisposableStack } from '../../core/disposal.ts';
 import { createRandom } from '../../core/random.ts';
 import type { Answer, Model, Session } from '../../index.ts';
 import { writeRandomCheckpoint } from '../../models/random-checkpoint.ts';

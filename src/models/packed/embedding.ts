@@ -1,6 +1,7 @@
 // The embedding table, left in its file: rows are read when a token asks for them.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { ModelError } from '../../core/errors.ts';
+import { bfloat16ToFloat32, float16ToFloat32 } from '../../core/float16.ts';
 import type { WeightSource } from '../contract.ts';
 import type { EmbeddingTable } from './contract.ts';
 
@@ -46,18 +47,12 @@ function converter(dtype: WeightSource['dtype'], row: Uint8Array, width: number)
       return (into, at) => into.set(floats, at);
     }
     case 'float16': {
-      const halves = new Float16Array(row.buffer);
-      return (into, at) => into.set(halves, at);
+      const halves = new Uint16Array(row.buffer);
+      return (into, at) => float16ToFloat32(halves, into.subarray(at, at + width));
     }
     case 'bfloat16': {
-      const words = new Uint16Array(row.buffer);
-      const wide = new Uint32Array(width);
-      const floats = new Float32Array(wide.buffer);
-      return (into, at) => {
-        // A bfloat16 is the upper half of a float32.
-        for (let i = 0; i < width; i++) wide[i] = words[i]! << 16;
-        into.set(floats, at);
-      };
+      const halves = new Uint16Array(row.buffer);
+      return (into, at) => bfloat16ToFloat32(halves, into.subarray(at, at + width));
     }
   }
 }

@@ -1,4 +1,5 @@
 // Steps of the decoder: layers, norm and output matrix, run on a calibration text behind visual tokens.
+import { AsyncDisposableStack } from '../../core/disposal.ts';
 import { add, mul, silu } from '../../graph/ops.ts';
 import { Tensor } from '../../runtime/onnx.ts';
 import type { Checkpoint, DecoderSpec } from '../contract.ts';
