@@ -44,7 +44,8 @@ const vision = checkpoint.vision!;
 const { spec } = checkpoint.decoder;
 using weights = await openWeights(checkpoint, precision, cache, { threads });
 await using encoder = await openVisionEncoder(vision, weights.vision!, { threads });
-await using decoder = await Decoder.open(spec, weights.decoder, { threads, chunkTokens: prefillTokens });
+// The chunks of a session: a frame and its text at once.
+await using decoder = await Decoder.open(spec, weights.decoder, { threads, chunkTokens: Math.max(128, checkpoint.tokensPerFrame + 32) });
 const openMs = performance.now() - openStart;
 
 const preprocessor = createPreprocessor(vision.image, vision.spec);

@@ -39,9 +39,6 @@ interface Chunk {
   tokens: number;
 }
 
-/** Tokens that go through all layers in one run, at most: 512 at once took 350 MB for a moment at 500M. */
-const wholeTokens = 128;
-
 /** A decoder ready to run. One call at a time; any number of memories. */
 export class Decoder implements AsyncDisposable {
   readonly spec: DecoderSpec;
@@ -88,8 +85,7 @@ export class Decoder implements AsyncDisposable {
   async prefill(memory: Memory, pieces: readonly Piece[], options: PrefillOptions & { readonly logits: 'none' }): Promise<undefined>;
   async prefill(memory: Memory, pieces: readonly Piece[], options?: PrefillOptions & { readonly logits?: 'last' | 'all' }): Promise<Float32Array>;
   async prefill(memory: Memory, pieces: readonly Piece[], { logits = 'last', signal }: PrefillOptions = {}): Promise<Float32Array | undefined> {
-    const limit = this.#whole && !memory.actsBetweenLayers ? Math.min(wholeTokens, this.#chunkTokens) : this.#chunkTokens;
-    const chunks = this.#chunks(pieces, memory.joinsFrames, limit);
+    const chunks = this.#chunks(pieces, memory.joinsFrames);
     if (chunks.length === 0 && logits !== 'none') throw new UserError('NO_TOKENS', { what: 'no tokens to predict from', expected: 'at least one' });
     this.#enter(memory);
     try {
@@ -164,7 +160,8 @@ export class Decoder implements AsyncDisposable {
   }
 
   /** Cuts pieces into chunks; where the memory acts at frames, a frame begins a chunk. */
-  #chunks(pieces: readonly Piece[], joinsFrames: boolean, limit: number): Chunk[] {
+  #chunks(pieces: readonly Piece[], joinsFrames: boolean): Chunk[] {
+    const limit = this.#chunkTokens;
     const chunks: Chunk[] = [];
     let chunk: Chunk | undefined;
     let frame = -1;

@@ -105,4 +105,12 @@ describe('all layers in one run', () => {
     expect(a.store.longestHead).toBe(3);
     expect(await whole.step(a, 4, { kind: 'answer', source: 1, timeSec: 0 }).then((logits) => logits.slice())).toEqual((await whole.step(b, 4, { kind: 'answer', source: 1, timeSec: 0 })).slice());
   });
+
+  it('takes a chunk of any length whole or not at all', async () => {
+    await using long = await Decoder.open(tinySpec, weights, { threads: 1, chunkTokens: 196 });
+    using memory = await Memory.open(tinySpec, { method: 'dense', capBytes: 150 * 2 * tinySpec.layers * tinySpec.kvHeads * tinySpec.headWidth * 4 });
+    const frame: Piece = { kind: 'embeddings', data: new Float32Array(196 * tinySpec.width), origin: { kind: 'visual', source: 0, timeSec: 0 } };
+    await expect(long.prefill(memory, [frame], { logits: 'none' })).rejects.toMatchObject({ name: 'CapacityError' });
+    expect(memory.report().slots).toBe(0);
+  });
 });

@@ -71,7 +71,7 @@ export class WholePass implements Pass {
     const buffers = this.#buffers.of(count);
     const newKeys = count === 1 ? this.#oneKey : new Float32Array(layers * kvHeads * count * headWidth);
     const mask = this.#mask(memory, count);
-    this.#reserve(memory, count);
+    this.#bindNewValues(memory, count);
     const into = this.#bodyInto;
     into['hidden'] = buffers.hidden(2);
     into['queries'] = buffers.groupedQueries;
@@ -89,7 +89,7 @@ export class WholePass implements Pass {
   }
 
   /** Turns bindings to where the chunk's values will stay. Room for them is there since the chunk was begun. */
-  #reserve(memory: Memory, count: number): void {
+  #bindNewValues(memory: Memory, count: number): void {
     const { headWidth } = this.#spec;
     const dims = [1, 1, count, headWidth];
     for (const [i, { newValues }] of this.#heads.entries()) {

@@ -47,6 +47,18 @@ describe('gaps', () => {
     await decoder.prefill(memory, [text([5], 1), text([6], 2)], { logits: 'none' });
     expect(positions(memory)).toEqual([0, 1, 2, 3, 5, 8]);
   });
+
+  test('a frame whose gaps closed is known as such until the next one comes', async () => {
+    using memory = await dense(16);
+const token = (source: number, gap: number): Piece => ({ kind: 'embeddings', data: new Float32Array(spec.width).fill(0.1), origin: { kind: 'visual', source, timeSec: source, gap } });
+    const frame = (source: number) => [token(source, 1), token(source, 2)];
+    await decoder.prefill(memory, frame(0), { logits: 'none' });
+    expect([memory.gapsClosed, positions(memory)]).toEqual([false, [1, 4]]);
+    memory.undo(memory.mark(13));
+    expect([memory.gapsClosed, positions(memory)]).toEqual([true, [0, 1]]);
+    await decoder.prefill(memory, frame(1), { logits: 'none' });
+    expect(memory.gapsClosed).toBe(false);
+  });
 });
 
 describe('counts', () => {

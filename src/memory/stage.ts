@@ -4,6 +4,7 @@ import type { DecoderSpec } from '../models/contract.ts';
 import { countOf, describeTokens } from './arriving.ts';
 import { carryOut, checkPlan } from './compact.ts';
 import type { LayerChunk, Look, MemoryMark, MemoryOptions, MemoryReport, MemorySnapshot, Stretch } from './contract.ts';
+import { newFrame } from './frames.ts';
 import { lastQueries, markDecisions, slotsInSight, type Eviction } from './inline-eviction.ts';
 import { closedSlots, InlinePooling } from './inline-pooling.ts';
 import { KvStore } from './kv-store.ts';
@@ -33,6 +34,8 @@ export class Memory implements Disposable {
   /** Place in the stream of the next token. */
   position = 0;
   tokensSeen = 0;
+  /** Whether slots moved together since the newest frame came in: what it left out has no positions of its own any more. */
+  gapsClosed = false;
   /** Methods in the order in which they act; only the first acts while a chunk comes in. */
   readonly #parts: readonly MethodPart[];
   readonly #stream: MemoryStream;
@@ -142,6 +145,7 @@ export class Memory implements Disposable {
     const span = count === 0 ? 0 : this.#tokens.position[count - 1]! + 1 - base;
     if (!this.#mark) this.#ask(this.#parts, (stream, head, place) => stream.before?.(head, incoming, place));
     this.#makeRoom(incoming, count, span);
+    if (newFrame(this.store.heads[0]!, incoming)) this.gapsClosed = false;
     this.store.reserve(count);
     this.#reader?.reserve(this.store.longestHead + count);
     const shift = this.position - base;
@@ -162,12 +166,7 @@ export class Memory implements Disposable {
     const { position } = this.#tokens;
     const { count } = this.#chunk!;
     const half = this.rotary.headWidth / 2;
-    for (let from = 0; from < count; ) {
-      let to = from + 1;
-      while (to < count && position[to] === position[to - 1]! + 1) to++;
-      this.rotary.table(position[from]!, to - from, cos.subarray(from * half), sin.subarray(from * half));
-      from = to;
-    }
+    for (let t = 0; t < count; t++) this.rotary.table(position[t]!, 1, cos.subarray(t * half), sin.subarray(t * half));
   }
 
   /** Whether something happens to a layer's slots between `write` and `look`. If not, `look` may be asked for old slots before `write`, of all layers at once. */
@@ -388,6 +387,7 @@ export class Memory implements Disposable {
 
   /** Moves all slots to new positions, order kept, so that `count` more fit into the context. */
   #rebase(count: number): void {
+    this.gapsClosed = true;
     // Where heads differ, they may together hold more positions than there are. Then a quarter is left free, so that this does not come with every chunk.
     const alike = this.method.scope === 'stream';
     const free = this.#contextLength - count;

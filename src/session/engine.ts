@@ -8,6 +8,7 @@ import { readRouter, type RouterWeights } from '../gate/router-weights.ts';
 import { generate } from '../language/generate.ts';
 import { frameStart } from '../memory/frames.ts';
 import { slotCoverage, type HeadCoverage } from '../memory/slot-coverage.ts';
+import type { MemoryMark } from '../memory/contract.ts';
 import { Memory } from '../memory/stage.ts';
 import { openCheckpoint } from '../models/checkpoint.ts';
 import type { Checkpoint } from '../models/contract.ts';
@@ -272,8 +273,7 @@ export class Engine implements AsyncDisposable {
     const asked = (gap: number) => [...this.#opening(stream), ...questionPieces(parts, this.#encoder.newline, { kind: 'question', ...origin }, gap)];
     const held = stream.stages.vision.heldBack(stream.unshown > 0 ? 'all' : 'held');
     const room = tokensOf(asked(0), this.#encoder.tokenWidth) + maxTokens + prompt.stream.answerEnd.length;
-    let mark = memory.mark(room + (held?.places.length ?? 0));
-    let kept = false;
+    let mark: MemoryMark | undefined = memory.mark(room + (held?.places.length ?? 0));
     try {
       const { shown, gap } = this.#beside(stream, held);
       if (shown.length > 0) await this.#decoder.prefill(memory, shown, { logits: 'none', ...abort });
@@ -303,11 +303,12 @@ export class Engine implements AsyncDisposable {
         const unread = [...(finish === 'length' ? [ids.at(-1)!] : []), ...prompt.stream.answerEnd];
         if (shown.length > 0) {
           memory.undo(mark);
+          mark = undefined;
           mark = memory.mark(room);
           await this.#decoder.prefill(memory, [...asked(stream.unshown), { kind: 'ids', ids: [...ids.slice(0, -1), ...unread], origin: answerOrigin }], { logits: 'none' });
         } else await this.#decoder.prefill(memory, [{ kind: 'ids', ids: unread, origin: answerOrigin }], { logits: 'none' });
         memory.keep(mark);
-        kept = true;
+        mark = undefined;
         Object.assign(stream, { turn: stream.turn + 1, framesInTurn: 0, unshown: 0, opened: true });
       }
       return {
@@ -327,7 +328,7 @@ export class Engine implements AsyncDisposable {
         runtimeMs: onnxTime.ms - runtimeStart,
       };
     } finally {
-      if (!kept) memory.undo(mark);
+      if (mark) memory.undo(mark);
     }
   }
 
@@ -338,7 +339,7 @@ export class Engine implements AsyncDisposable {
     const { after } = this.checkpoint.prompt.stream.frame({ turn, framesBefore: framesInTurn, timeSec });
     // A frame that was not shown would have ended where the gap that it left does.
     const place = unshown > 0 ? memory.position + unshown - after.length - this.#encoder.tokensPerFrame : frameStart(memory.store.head(0, 0), shownFrame);
-    if (place === undefined) return nothing;
+    if (place === undefined || (unshown === 0 && memory.gapsClosed)) return nothing;
     const { pieces, end } = visualPieces(held, place - memory.position, { source: shownFrame, timeSec });
     return { shown: pieces, gap: unshown - end };
   }
@@ -359,7 +360,7 @@ export class Engine implements AsyncDisposable {
   async save(id: number, file: string): Promise<void> {
     const stream = this.#stream(id);
     const { turn, framesInTurn, frames, shownFrame, timeSec, unshown, opened, memory } = stream;
-    const { newest } = stream.stages.vision;
+    const newest = unshown === 0 && memory.gapsClosed ? undefined : stream.stages.vision.newest;
     await saveSession(file, await this.#modelIdentity(), { place: { turn, framesInTurn, frames, shownFrame, timeSec, unshown, opened }, newest }, memory);
     stream.stages.relax();
     stream.stages = await stream.openStages();
