@@ -36,6 +36,8 @@ export interface TokenView {
   readonly tokens: Float32Array;
   /** Whether the frame was computed whole because there was nothing before it: the first, or the one after a failure. */
   readonly first: boolean;
+  /** Tokens that the memory no longer holds: they go on whatever a plan says. */
+  readonly lost: ReadonlySet<number>;
   /** float32 [P]: as `PatchView.difference`. Absent unless needed, and in a first frame. */
   readonly difference?: Float32Array;
 }

@@ -8,22 +8,33 @@ import rlt from './methods/rlt.ts';
 import tome from './methods/tome.ts';
 import type { TokenLayout } from './projector.ts';
 import { cosineDistances, tokenMeans } from './token-plan.ts';
+import { selectTokens } from './token-selection.ts';
 
 const layout: TokenLayout = { count: 4, columns: 2, rows: 2, sources: 1, patches: Int32Array.of(0, 1, 2, 3) };
 const context = { columns: 2, rows: 2, layout };
 const all = Int32Array.of(0, 1, 2, 3);
 
 /** Shows a frame to a stream; `difference` is that of its patches, absent for a first frame. */
-function show(stream: VisionMethodStream, { difference, tokens = new Float32Array(8).fill(1) }: { readonly difference?: readonly number[]; readonly tokens?: Float32Array }): number[] | undefined {
+function show(stream: VisionMethodStream, { difference, tokens = new Float32Array(8).fill(1), lost = [] }: { readonly difference?: readonly number[]; readonly tokens?: Float32Array; readonly lost?: readonly number[] }): number[] | undefined {
   const common = { columns: 2, rows: 2, ...(difference && { difference: Float32Array.from(difference) }) };
   const rows = difference ? (stream.patches?.({ ...common, timeSec: 0, age: new Int32Array(4) }) ?? all) : all;
-  const view: TokenView = { ...common, changed: rows, tokens, first: !difference };
+  const view: TokenView = { ...common, changed: rows, tokens, first: !difference, lost: new Set(lost) };
   const plan = stream.tokens?.(view);
   return plan && [...plan];
 }
 
 /** Two numbers for each token: unit vectors at these angles. */
 const at = (...degrees: readonly number[]) => Float32Array.from(degrees.flatMap((angle) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)]));
+
+test('a token that goes on because the memory lost it is what later ones are compared with', () => {
+  const { tokens } = selectTokens({ tokens: 'new', tokenThreshold: 0.01, heldBack: 'hidden' }, { layout });
+  const stream: VisionMethodStream = { tokens: tokens! };
+  const changed = [1, 1, 1, 1];
+  show(stream, { tokens: at(0, 0, 0, 0) });
+  expect(show(stream, { difference: changed, tokens: at(5, 0, 0, 20), lost: [0] })).toEqual([0, -1, -1, 1]);
+  // 10 degrees from what went on first, but 5 from what went on last.
+  expect(show(stream, { difference: changed, tokens: at(10, 10, 0, 20) })).toEqual([-1, 0, -1, -1]);
+});
 
 test('a token of several patches differs by their mean, weighted where they are shared', () => {
   const squares = { count: 2, columns: 2, rows: 1, sources: 2, patches: Int32Array.of(0, 2, 1, 3) };

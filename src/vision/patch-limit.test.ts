@@ -7,7 +7,7 @@ import { withPatchLimit } from './patch-limit.ts';
 const context = { columns: 2, rows: 2, layout: { count: 4, columns: 2, rows: 2, sources: 1, patches: Int32Array.of(0, 1, 2, 3) } };
 const method = (stream: VisionMethodStream) => defineVisionMethod({ summary: 'a test', source: 'none', options: z.strictObject({}), needs: [], open: () => stream });
 const view = (...change: readonly number[]): PatchView => ({ columns: 2, rows: 2, timeSec: 0, age: new Int32Array(4), change: Float32Array.from(change), grain: 0 });
-const tokens = (...changed: readonly number[]): TokenView => ({ columns: 2, rows: 2, changed: Int32Array.from(changed), tokens: new Float32Array(8), first: false });
+const tokens = (...changed: readonly number[]): TokenView => ({ columns: 2, rows: 2, changed: Int32Array.from(changed), tokens: new Float32Array(8), first: false, lost: new Set() });
 
 test('of the patches that a method wants, those that changed most are computed; whole frames too', () => {
   const limit = { ratio: 0.5 };

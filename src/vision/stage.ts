@@ -111,8 +111,9 @@ export class VisionStream {
     const { layout, tokenWidth } = this.#encoder;
     const { tokens, changed, rows: recomputed, patchLayers } = encoded;
     const seen = { recomputed, patchLayers, selectMs };
-    const plan = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, tokens, first, ...(view.difference && { difference: view.difference }) });
+    const plan = this.#method.tokens?.({ columns: layout.columns, rows: layout.rows, changed, tokens, first, lost: this.#lost, ...(view.difference && { difference: view.difference }) });
     const to = plan && this.#withLost(plan);
+    this.#lost.clear();
     const all = this.#state.allRows.subarray(0, layout.count);
     if (this.#method.showsHeldBack) this.#newest = { tokens, held: all.filter((token) => to?.[token] === -1) };
     if (!to) return { tokens, places: all, ...seen };
@@ -189,7 +190,6 @@ export class VisionStream {
     if (this.#lost.size === 0) return plan;
     let kept = 0;
     const to = plan.map((target, token) => (target >= 0 || this.#lost.has(token) ? kept++ : -1));
-    this.#lost.clear();
     return to;
   }
 }

@@ -20,16 +20,16 @@ export function selectTokens({ tokens: which, tokenThreshold, heldBack }: TokenO
   const { count } = layout;
   /** float32 [tokens, width]: what last went on from each place. */
   let shown = new Float32Array();
-  const plan: VisionMethodStream['tokens'] = ({ tokens, changed, first }) => {
+  const plan: VisionMethodStream['tokens'] = ({ tokens, changed, first, lost }) => {
     const width = tokens.length / count;
     if (first || shown.length === 0) {
       shown = tokens.slice();
       return undefined;
     }
     const to = new Int32Array(count).fill(-1);
+    const isNew = (token: number) => tokenThreshold === 0 || distance(tokens, shown, token * width, width) >= tokenThreshold;
     let kept = 0;
-    for (const token of changed) {
-      if (distance(tokens, shown, token * width, width) < tokenThreshold) continue;
+    for (const token of Int32Array.from(new Set([...changed.filter(isNew), ...lost])).sort()) {
       to[token] = kept++;
       shown.set(tokens.subarray(token * width, (token + 1) * width), token * width);
     }
