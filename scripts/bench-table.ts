@@ -1,5 +1,6 @@
 // The README's table of the committed comparison: the rows that were run on the most videos, suite by suite.
 import type { BenchSummary } from '../src/index.ts';
+import { middleOf } from '../src/bench/comparison.ts';
 import { formatBytes, formatInterval, formatRatio } from '../src/bench/report/view.ts';
 
 /** What stands there as long as nothing was measured. */
@@ -15,9 +16,12 @@ export function comparisonTable(summary: BenchSummary | undefined, presets: read
   const parts = suites.map((suite) => {
     const own = cells.filter((cell) => cell.suite === suite.name && cell.control === null && !cell.isMock && (baselines.includes(cell.method) || presets.includes(cell.method)));
     const most = Math.max(...own.map(({ watched }) => watched));
-    const rows = own.filter(({ watched }) => watched === most);
+    // Of a baseline's settings the one in the middle, which is the main row of the comparison.
+    const isMiddle = ({ method, budget }: (typeof own)[number]) => budget === null || budget === middleOf(own.filter((cell) => cell.method === method).map((cell) => cell.budget!));
+    const rows = own.filter((cell) => cell.watched === most && isMiddle(cell));
     const unit = suite.metric === 'accuracy' ? ' %' : '';
-    const questions = rows[0]?.answers ?? 0;
+    const { answers: questions = 0, counts } = rows[0] ?? {};
+    const unread = counts && counts.unscored > 0 ? `, of which ${counts.scored} were answered readably by dense (differences are over those that both answered so)` : '';
     const lines = rows.map(({ method, budget, knob, metrics, comparison, costs, timings }) => {
       const verdict = comparison?.nonInferiority;
       const ratio = (value: number | undefined, of: number | undefined) => formatRatio(value === undefined || !of ? null : value / of);
@@ -32,7 +36,7 @@ export function comparisonTable(summary: BenchSummary | undefined, presets: read
       ];
     });
     return [
-      `**${suite.name}**, ${suite.metric === 'accuracy' ? 'accuracy' : 'CIDEr-D × 100'}, ${most.toLocaleString('en')} videos, ${questions.toLocaleString('en')} questions at ${suite.fps} frames a second:`,
+      `**${suite.name}**, ${suite.metric === 'accuracy' ? 'accuracy' : 'CIDEr-D × 100'}, ${most.toLocaleString('en')} videos, ${questions.toLocaleString('en')} questions${unread} at ${suite.fps} frames a second:`,
       '',
       `| ${header.join(' | ')} |`,
       `| ${header.map(() => '---').join(' | ')} |`,

@@ -114,6 +114,7 @@ function msPerVideo(rows: readonly RecordCell[], all: readonly RecordCell[], vid
   return (wallMs + drawMs) / Math.max(1, videos);
 }
 
-function middleOf(values: readonly number[]): number {
+/** The setting in the middle of a sweep. */
+export function middleOf(values: readonly number[]): number {
   return values[Math.floor((values.length - 1) / 2)]!;
 }

@@ -36,7 +36,6 @@ interface DemoFlags {
 const cameraFps = 10;
 /** Most lessons of the built-in model show so many frames at this rate. */
 const defaultFps = 1;
-const memoryFrames = 48;
 /** One question in so many seconds. */
 const everySec = 4.5;
 
@@ -73,7 +72,7 @@ async function demonstrate({ out, signal }: RunContext, flags: DemoFlags): Promi
   out.data({ kind: 'clip', seed, footage: kind, durationSec: world.durationSec, places: placesOf(world), questions: questions.length }, `${describeClip(world, kind)}, drawn from seed ${seed} and coded as H.264 while it plays. The model sees ${rate(fps)}.\n`);
 
   signal.throwIfAborted();
-  await using session = await openStream({ source: broadcastWorld(world, { cameraFps, signal }), sourceOptions: { ...liveSourceOptions, fps }, model, method: 'fifo', memoryOptions: { frames: memoryFrames }, memoryMiB: 64, signal });
+  await using session = await openStream({ source: broadcastWorld(world, { cameraFps, signal }), sourceOptions: { ...liveSourceOptions, fps }, model, memoryMiB: 64, signal });
   session.subscribe(watchProgress(out));
   const right = await askAll(session, questions, isMeaningless, out, signal).catch((error: unknown) => {
     if (!signal.aborted) throw error; // What was watched until the interrupt is still summed up.
