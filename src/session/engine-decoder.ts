@@ -8,11 +8,19 @@ import type { PackedDecoder } from '../models/packed/contract.ts';
 /** What a decoder is opened for. */
 type Wanted = Required<Pick<DecoderOptions, 'layered'>> & { readonly extra: ExtraOutputs };
 
+type Needs = Pick<Memory, 'needs' | 'actsBetweenLayers'>;
+
+function wantedFor({ needs, actsBetweenLayers }: Needs): Wanted {
+  return { extra: { attention: needs.includes('attention'), rawKeys: needs.includes('raw-keys') }, layered: actsBetweenLayers || needs.length > 0 };
+}
+
 /** Holds one open decoder at a time. */
 export class EngineDecoder implements AsyncDisposable {
   readonly #open: (wanted: Wanted) => Promise<Decoder>;
   #current: Decoder;
   #wanted: Wanted;
+  /** Whether a memory was provided for; until then the decoder is what was expected. */
+  #isUsed = false;
 
   private constructor(open: (wanted: Wanted) => Promise<Decoder>, current: Decoder, wanted: Wanted) {
     this.#open = open;
@@ -20,11 +28,10 @@ export class EngineDecoder implements AsyncDisposable {
     this.#wanted = wanted;
   }
 
-  static async open(spec: DecoderSpec, packed: PackedDecoder, options: Omit<DecoderOptions, 'extra' | 'layered'>): Promise<EngineDecoder> {
+  /** @param expected what the first memory will need, most likely */
+  static async open(spec: DecoderSpec, packed: PackedDecoder, options: Omit<DecoderOptions, 'extra' | 'layered'>, expected: Needs): Promise<EngineDecoder> {
     const open = (wanted: Wanted) => Decoder.open(spec, packed, { ...options, ...wanted });
-    // A model with a DMC adapter is there to be used with it.
-    const dmc = packed.decisions?.kind === 'dmc';
-    const wanted: Wanted = { extra: { attention: false, rawKeys: dmc }, layered: packed.decisions !== undefined };
+    const wanted = wantedFor(expected);
     return new EngineDecoder(open, await open(wanted), wanted);
   }
 
@@ -42,16 +49,15 @@ export class EngineDecoder implements AsyncDisposable {
     this.#current.check(memory);
   }
 
-  async #provide({ needs, actsBetweenLayers }: Memory): Promise<void> {
+  async #provide(memory: Memory): Promise<void> {
+    const own = wantedFor(memory);
     const { extra, layered } = this.#wanted;
-    const wanted: Wanted = {
-      extra: { attention: extra.attention || needs.includes('attention'), rawKeys: extra.rawKeys || needs.includes('raw-keys') },
-      layered: layered || actsBetweenLayers || needs.length > 0,
-    };
+    // Other streams go on with what they were given.
+    const wanted = this.#isUsed ? { extra: { attention: extra.attention || own.extra.attention, rawKeys: extra.rawKeys || own.extra.rawKeys }, layered: layered || own.layered } : own;
+    this.#isUsed = true;
     if (wanted.extra.attention === extra.attention && wanted.extra.rawKeys === extra.rawKeys && wanted.layered === layered) return;
-    const opened = await this.#open(wanted);
     const before = this.#current;
-    this.#current = opened;
+    this.#current = await this.#open(wanted);
     this.#wanted = wanted;
     await before[Symbol.asyncDispose]();
   }

@@ -25,6 +25,7 @@ import { EngineDecoder } from './engine-decoder.ts';
 import { framePieces, frameSpan, visualPieces, type FrameText } from './frame-pieces.ts';
 import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
+import { defaultPreset, presets } from './presets.ts';
 import { checkpointSampling, questionPieces, tokensOf } from './question-pieces.ts';
 import { modelIdentity, readSession, saveSession } from './saved-session.ts';
 import { StreamStages } from './stream-stages.ts';
@@ -115,7 +116,9 @@ export class Engine implements AsyncDisposable {
     if (!packed.vision) throw new ModelError('NO_VISION', { what: `the pack of ${folder} has no vision encoder`, todo: 'delete the pack in the cache; it is made again' });
     const encoder = opened.use(await openVisionEncoder({ spec: vision.spec, projector: vision.projector }, packed.vision, { threads }));
     signal?.throwIfAborted();
-    const decoders = opened.use(await EngineDecoder.open(text.spec, packed.decoder, { threads, chunkTokens: Math.max(minChunkTokens, checkpoint.tokensPerFrame + maxWrapTokens) }));
+    const { memory } = presets[defaultPreset].stages(checkpoint);
+    using expected = await Memory.open(text.spec, { ...memory, ...(checkpoint.adapter && { adapter: checkpoint.adapter }) });
+    const decoders = opened.use(await EngineDecoder.open(text.spec, packed.decoder, { threads, chunkTokens: Math.max(minChunkTokens, checkpoint.tokensPerFrame + maxWrapTokens) }, expected));
     const { layers, kvHeads, headWidth, contextLength } = text.spec;
     const info: ModelInfo = {
       folder,
