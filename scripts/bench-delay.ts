@@ -1,6 +1,6 @@
 // What the default preset is worth against the dense engine, on one model: delay of an answer against re-reading the window, delay after an hour
-// against a minute, frames a second on a fixed camera, and a queue in real time. Writes docs/results/delay.json and delay.md.
-// Usage: node scripts/bench-delay.ts [--model <folder|name of a size|nano>] [--video fixed-camera.mp4] [--window 64] [--hour-minutes 60] [--realtime-minutes 10] [--speed-seconds 60] [--rounds 5] [--cache .cache/delay] [--name delay] [--out docs/results]
+// against a minute, frames a second on a fixed camera, and a queue in real time. Writes delay.json and delay.md, or others by --name.
+// Usage: node scripts/bench-delay.ts [--model <folder|name of a size|nano>] [--video fixed-camera.mp4] [--window 64] [--hour-minutes 60] [--realtime-minutes 10] [--speed-seconds 60] [--rounds 5] [--cache .cache/delay] [--name delay] [--out docs/results]; 0 minutes leave that part out
 import { existsSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';

@@ -9,6 +9,7 @@ import type { Precision } from '../src/models/packed/contract.ts';
 import { openWeights } from '../src/models/packed/open.ts';
 import { onnxTime } from '../src/runtime/onnx.ts';
 import { keepYoungGenerationSmall } from '../src/runtime/young-generation.ts';
+import { chunkTokensFor } from '../src/session/frame-pieces.ts';
 import { openVisionEncoder } from '../src/vision/encoder.ts';
 import { createPreprocessor } from '../src/vision/preprocess.ts';
 import type { BareKernel, ProductShape } from './bench-speed-bare.ts';
@@ -44,8 +45,7 @@ const vision = checkpoint.vision!;
 const { spec } = checkpoint.decoder;
 using weights = await openWeights(checkpoint, precision, cache, { threads });
 await using encoder = await openVisionEncoder(vision, weights.vision!, { threads });
-// The chunks of a session: a frame and its text at once.
-await using decoder = await Decoder.open(spec, weights.decoder, { threads, chunkTokens: Math.max(128, checkpoint.tokensPerFrame + 32) });
+await using decoder = await Decoder.open(spec, weights.decoder, { threads, chunkTokens: chunkTokensFor(checkpoint) });
 const openMs = performance.now() - openStart;
 
 const preprocessor = createPreprocessor(vision.image, vision.spec);

@@ -1,20 +1,18 @@
-// The README's table of the committed comparison: the rows that were run on the most videos, suite by suite.
+// The README's tables of committed comparisons: main rows suite by suite, and memories by what they hold.
 import type { BenchSummary } from '../src/index.ts';
-import { middleOf } from '../src/bench/comparison.ts';
+import { mainMethods, middleOf } from '../src/bench/comparison.ts';
+import { markdownTable } from '../src/bench/report/markdown.ts';
 import { formatBytes, formatInterval, formatRatio } from '../src/bench/report/view.ts';
 
 /** What stands there as long as nothing was measured. */
 export const notMeasured = 'Not measured yet.';
-
-/** Methods shown beside those that are a whole of their own. */
-const baselines: readonly string[] = ['dense', 'fifo', 'uniform'];
 
 export function comparisonTable(summary: BenchSummary | undefined, presets: readonly string[]): string {
   if (summary === undefined) return notMeasured;
   const { environment, suites, cells, startedAt } = summary;
   const header = ['method', 'score [95 %]', 'difference to dense, points [95 %]', 'does not drop', 'live KV at a question', 'encoder work', 'delay to the first token'];
   const parts = suites.map((suite) => {
-    const own = cells.filter((cell) => cell.suite === suite.name && cell.control === null && !cell.isMock && (baselines.includes(cell.method) || presets.includes(cell.method)));
+    const own = cells.filter((cell) => cell.suite === suite.name && cell.control === null && !cell.isMock && (mainMethods.includes(cell.method) || presets.includes(cell.method)));
     const most = Math.max(...own.map(({ watched }) => watched));
     // Of a baseline's settings the one in the middle, which is the main row of the comparison.
     const isMiddle = ({ method, budget }: (typeof own)[number]) => budget === null || budget === middleOf(own.filter((cell) => cell.method === method).map((cell) => cell.budget!));
@@ -38,9 +36,7 @@ export function comparisonTable(summary: BenchSummary | undefined, presets: read
     return [
       `**${suite.name}**, ${suite.metric === 'accuracy' ? 'accuracy' : 'CIDEr-D × 100'}, ${most.toLocaleString('en')} videos, ${questions.toLocaleString('en')} questions${unread} at ${suite.fps} frames a second:`,
       '',
-      `| ${header.join(' | ')} |`,
-      `| ${header.map(() => '---').join(' | ')} |`,
-      ...lines.map((line) => `| ${line.join(' | ')} |`),
+      markdownTable(header, lines),
     ].join('\n');
   });
   const { cpu, cores } = environment.machine;
@@ -62,10 +58,8 @@ export function memoryTable(summary: BenchSummary | undefined): string {
     typeof comparison?.agreement.share === 'number' ? `${(comparison.agreement.share * 100).toFixed(1)} %` : '',
   ]);
   return [
-    `**${suite!.name}**, ${suite!.videos.toLocaleString('en')} videos, ${rows[0]!.answers.toLocaleString('en')} questions at ${suite!.fps} frames a second ([report](docs/results/memory.md)):`,
+    `**${suite!.name}**, ${suite!.videos.toLocaleString('en')} videos, ${rows[0]!.answers.toLocaleString('en')} questions at ${suite!.fps} frames a second ([report](docs/results/memory.md), [page](docs/results/memory.html)):`,
     '',
-    '| method | live KV at a question | score [95 %] | difference to dense, points [95 %] | does not drop | agrees |',
-    '| --- | --- | --- | --- | --- | --- |',
-    ...lines.map((line) => `| ${line.join(' | ')} |`),
+    markdownTable(['method', 'live KV at a question', 'score [95 %]', 'difference to dense, points [95 %]', 'does not drop', 'agrees'], lines),
   ].join('\n');
 }

@@ -15,7 +15,7 @@ const largestSize = 3000;
 const quickSizes: Readonly<Record<string, number>> = { 'world-stream': 2, 'world-caption': 2, 'world-ego': 1 };
 
 /** Baselines that every method has to be seen beside. */
-const mainMethods: readonly string[] = [denseName, 'fifo', 'uniform'];
+export const mainMethods: readonly string[] = [denseName, 'fifo', 'uniform'];
 
 /** Suites, sizes and lengths of a comparison. */
 export type ComparisonSize = Pick<RunRequest, 'suites' | 'worldSize' | 'worldLength'>;

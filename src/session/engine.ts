@@ -22,7 +22,7 @@ import type { SeenFrame } from '../vision/stage.ts';
 import type { FrameExplanation, GenerationOptions, MemoryReport, ModelInfo } from './contract.ts';
 import type { FrameAllowance } from './budget-controller.ts';
 import { EngineDecoder } from './engine-decoder.ts';
-import { framePieces, frameSpan, visualPieces, type FrameText } from './frame-pieces.ts';
+import { chunkTokensFor, framePieces, frameSpan, visualPieces, type FrameText } from './frame-pieces.ts';
 import { SharedFrames, type FrameSeen } from './shared-frames.ts';
 import type { EngineAnswer, EngineFrame, LoadArgument, LoadProgress, OpenArgument } from './engine-service.ts';
 import { defaultPreset, presets } from './presets.ts';
@@ -32,10 +32,6 @@ import { StreamStages } from './stream-stages.ts';
 
 /** Longest answer unless the caller says otherwise. */
 const defaultMaxTokens = 128;
-
-/** A frame with the text around it is one chunk, so that it enters the memory whole or not at all. */
-const minChunkTokens = 128;
-const maxWrapTokens = 32;
 
 /** All that belongs to one stream. */
 interface Stream {
@@ -59,6 +55,9 @@ interface Stream {
   /** Whether the opening of the prompt has gone in. */
   opened: boolean;
 }
+
+/** Whether what vision held back of the newest frame has no positions of its own any more. */
+const placesClosed = ({ memory, unshown }: Stream) => unshown === 0 && memory.gapsClosed;
 
 export interface LoadOptions extends LoadArgument {
   readonly signal?: AbortSignal;
@@ -118,7 +117,7 @@ export class Engine implements AsyncDisposable {
     signal?.throwIfAborted();
     const { memory } = presets[defaultPreset].stages(checkpoint);
     using expected = await Memory.open(text.spec, { ...memory, ...(checkpoint.adapter && { adapter: checkpoint.adapter }) });
-    const decoders = opened.use(await EngineDecoder.open(text.spec, packed.decoder, { threads, chunkTokens: Math.max(minChunkTokens, checkpoint.tokensPerFrame + maxWrapTokens) }, expected));
+    const decoders = opened.use(await EngineDecoder.open(text.spec, packed.decoder, { threads, chunkTokens: chunkTokensFor(checkpoint) }, expected));
     const { layers, kvHeads, headWidth, contextLength } = text.spec;
     const info: ModelInfo = {
       folder,
@@ -336,13 +335,14 @@ export class Engine implements AsyncDisposable {
   }
 
   /** What vision held back, at the positions that were left free for it, and the gap behind it to where a question stands without it. */
-  #beside({ memory, unshown, shownFrame, turn, framesInTurn, timeSec }: Stream, held: Pick<SeenFrame, 'tokens' | 'places'> | undefined): { readonly shown: readonly Piece[]; readonly gap: number } {
+  #beside(stream: Stream, held: Pick<SeenFrame, 'tokens' | 'places'> | undefined): { readonly shown: readonly Piece[]; readonly gap: number } {
+    const { memory, unshown, shownFrame, turn, framesInTurn, timeSec } = stream;
     const nothing = { shown: [], gap: unshown };
-    if (!held) return nothing;
+    if (!held || placesClosed(stream)) return nothing;
     const { after } = this.checkpoint.prompt.stream.frame({ turn, framesBefore: framesInTurn, timeSec });
     // A frame that was not shown would have ended where the gap that it left does.
     const place = unshown > 0 ? memory.position + unshown - after.length - this.#encoder.tokensPerFrame : frameStart(memory.store.head(0, 0), shownFrame);
-    if (place === undefined || (unshown === 0 && memory.gapsClosed)) return nothing;
+    if (place === undefined) return nothing;
     const { pieces, end } = visualPieces(held, place - memory.position, { source: shownFrame, timeSec });
     return { shown: pieces, gap: unshown - end };
   }
@@ -363,7 +363,7 @@ export class Engine implements AsyncDisposable {
   async save(id: number, file: string): Promise<void> {
     const stream = this.#stream(id);
     const { turn, framesInTurn, frames, shownFrame, timeSec, unshown, opened, memory } = stream;
-    const newest = unshown === 0 && memory.gapsClosed ? undefined : stream.stages.vision.newest;
+    const newest = placesClosed(stream) ? undefined : stream.stages.vision.newest;
     await saveSession(file, await this.#modelIdentity(), { place: { turn, framesInTurn, frames, shownFrame, timeSec, unshown, opened }, newest }, memory);
     stream.stages.relax();
     stream.stages = await stream.openStages();

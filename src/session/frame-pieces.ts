@@ -9,6 +9,14 @@ export interface FrameText {
   readonly after: Int32Array;
 }
 
+const minChunkTokens = 128;
+const maxWrapTokens = 32;
+
+/** Tokens of a session's largest chunk: a frame with the text around it is one, so that it enters the memory whole or not at all. */
+export function chunkTokensFor({ tokensPerFrame }: { readonly tokensPerFrame: number }): number {
+  return Math.max(minChunkTokens, tokensPerFrame + maxWrapTokens);
+}
+
 type Visual = Pick<SeenFrame, 'tokens' | 'places' | 'counts'>;
 type Origin = Pick<TokenOrigin, 'source' | 'timeSec'>;
 

@@ -189,8 +189,7 @@ export class VisionStream {
   #withLost(plan: Int32Array): Int32Array {
     if (this.#lost.size === 0) return plan;
     let kept = 0;
-    const to = plan.map((target, token) => (target >= 0 || this.#lost.has(token) ? kept++ : -1));
-    return to;
+    return plan.map((target, token) => (target >= 0 || this.#lost.has(token) ? kept++ : -1));
   }
 }
 

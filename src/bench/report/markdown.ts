@@ -35,7 +35,7 @@ function suiteSection(view: SuiteView): string[] {
     mainTable(view),
     ...(failed.length > 0 ? [['Failed:', '', ...failed.map((text) => `- ${text.replaceAll('\n', ' ')}`)].join('\n')] : []),
     costTable(rows),
-    ...sharedTables(view).map(({ title, note, header, rows: body }) => `${title}.${note === undefined ? '' : ` ${note}`}\n\n${table(header, body.map(({ row, cells }) => [nameOf(row), ...cells]))}`),
+    ...sharedTables(view).map(({ title, note, header, rows: body }) => `${title}.${note === undefined ? '' : ` ${note}`}\n\n${markdownTable(header, body.map(({ row, cells }) => [nameOf(row), ...cells]))}`),
     ...(rows.some((row) => row.cell.metrics.captions) ? [captionTable(rows)] : []),
     ...(suite.metric === 'accuracy' ? [breakdown(rows, 'byClass', 'By class of question'), breakdown(rows, 'byFootage', 'By kind of footage')] : []),
   ];
@@ -56,7 +56,7 @@ function mainTable({ rows, figure }: SuiteView): string {
     'Failed',
     'Missing',
   ];
-  return table(
+  return markdownTable(
     header,
     rows.map((row) => {
       const { metrics, counts, comparison } = row.cell;
@@ -95,7 +95,7 @@ function costTable(rows: readonly Row[]): string {
     'Frames kept',
     'Peak memory',
   ];
-  return table(
+  return markdownTable(
     header,
     rows.filter(isContestant).map((row) => {
       const { costs, timings } = row.cell;
@@ -119,7 +119,7 @@ export function keptShare({ costs }: RecordCell): string {
 }
 
 function captionTable(rows: readonly Row[]): string {
-  return table(
+  return markdownTable(
     ['Method', ...captionFigures.map(([, name]) => name)],
     rows.map((row) => [
       nameOf(row),
@@ -131,7 +131,7 @@ function captionTable(rows: readonly Row[]): string {
 function breakdown(rows: readonly Row[], key: 'byClass' | 'byFootage', title: string): string {
   const groups = [...new Set(rows.flatMap((row) => Object.keys(row.cell.metrics[key] ?? {})))].sort();
   if (groups.length < 2) return '';
-  return `${title} (accuracy in %, questions scored):\n\n${table(
+  return `${title} (accuracy in %, questions scored):\n\n${markdownTable(
     ['Method', ...groups],
     rows.map((row) => [
       nameOf(row),
@@ -172,7 +172,8 @@ function nameOf(row: Row): string {
   return `${row.name}${row.isBaseline ? ' (baseline)' : ''}${row.cell.isMock ? ' (mock)' : row.cell.control === null ? '' : ' (control)'}`;
 }
 
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table whose first column is text, and the others mostly numbers. */
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
   return [line(header), line(header.map((_, index) => (index === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
